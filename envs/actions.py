@@ -1,0 +1,57 @@
+"""From the assistant's text to a message with tool calls, in the Hermes form that postgym's own template teaches.
+
+    <tool_call>{"name": "geocode", "arguments": {"city": "Oslo"}}</tool_call>
+
+Calls are parsed as JSON and never evaluated. What can't be read becomes a call with an `error` for the model.
+"""
+
+import json
+import re
+from typing import Any
+
+from rewards.transcript import Message, ToolCall
+
+_OPEN, _CLOSE = "<tool_call>", "</tool_call>"
+_BLOCK = re.compile(re.escape(_OPEN) + r"(.*?)(?:" + re.escape(_CLOSE) + r"|\Z)", re.DOTALL)
+_MAX_CALL_CHARS = 20_000
+
+
+def _read_call(body: str, call_id: str) -> ToolCall:
+    def bad(why: str) -> ToolCall:
+        form = '{"name": ..., "arguments": {...}}'
+        return ToolCall("", {}, call_id, f"tool call can't be read: {why}; write {_OPEN}{form}{_CLOSE}")
+
+    if len(body) > _MAX_CALL_CHARS:
+        return bad(f"longer than {_MAX_CALL_CHARS} characters")
+    try:
+        value: Any = json.loads(body, parse_constant=lambda c: (_ for _ in ()).throw(ValueError(f"{c} is no JSON")))
+    except (ValueError, RecursionError) as error:
+        return bad(str(error) or type(error).__name__)
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        return bad("no name")
+    arguments = value.get("arguments", {})
+    if not isinstance(arguments, dict) or set(value) - {"name", "arguments"}:
+        return bad("arguments must be an object, beside the name only")
+    return ToolCall(value["name"], arguments, call_id)
+
+
+def parse_action(text: str) -> Message:
+    """The assistant message that `text` is: content outside the calls, and the calls in order.
+
+    Calls inside `<think>` are thoughts, not calls. Any text gives a message; nothing raises.
+    """
+    spoken = text.rsplit("</think>", 1)[-1] if "</think>" in text else text
+    if _OPEN not in spoken:
+        return Message("assistant", text)
+    thought = text[: len(text) - len(spoken)]
+    calls = tuple(_read_call(m.group(1).strip(), f"call_{i}") for i, m in enumerate(_BLOCK.finditer(spoken)))
+    return Message("assistant", thought + _BLOCK.sub("", spoken).strip(), calls)
+
+
+def render_action(message: Message) -> str:
+    """The text form of an assistant message: the inverse of `parse_action` for well-formed calls."""
+    blocks = [
+        _OPEN + json.dumps({"name": c.name, "arguments": dict(c.arguments)}, ensure_ascii=False) + _CLOSE
+        for c in message.tool_calls
+    ]
+    return "\n".join([message.content] * bool(message.content) + blocks)

@@ -1,0 +1,255 @@
+"""`Task` and `TextEnv`: the contract of every environment, on top of Gymnasium's own.
+
+An author writes `generate`, `rubric`, tools where there are any, and the proof (`expert`, `exploits`).
+Observations are the new messages; actions are the assistant's text or a `Message`.
+"""
+
+import hashlib
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, SupportsFloat
+
+import gymnasium
+from pydantic import BaseModel, ConfigDict, Field
+
+from envs.actions import parse_action
+from envs.tools import Tool, execute, render_result
+from rewards.errors import ConfigError, TaskError
+from rewards.score import Rubric, Score
+from rewards.transcript import CallRecord, Message, Transcript
+
+Split = Literal["train", "test"]
+Observation = tuple[Message, ...]
+Policy = Callable[[Sequence[Message]], "str | Message"]
+
+TEST_SHARE = 0.2  # of all distinct prompts
+MAX_CALLS_PER_TURN = 8
+_MAX_DRAWS = 2_000
+
+
+class Task(BaseModel):
+    """One problem. `generate` fills prompt, target and meta; the environment stamps the rest.
+
+    `target` is what the rubric judges by and `meta` what tools and worlds are built from: both plain
+    JSON, neither shown to the policy.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: tuple[Message, ...]
+    target: dict[str, Any]
+    meta: dict[str, Any] = Field(default_factory=dict)
+    env: str = ""
+    split: Split = "train"
+    seed: int = 0
+    difficulty: float = 0.0
+
+    @property
+    def id(self) -> str:
+        """Names the task and suffices to make it again: environment, split, seed, difficulty."""
+        return f"{self.env}|{self.split}|{self.seed}|{self.difficulty!r}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of what the policy is asked: two tasks with one fingerprint are the same question."""
+        asked = "\x1f".join(f"{m.role}\x1e{m.content}" for m in self.prompt)
+        return hashlib.sha256(asked.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Exploit:
+    """A cheating policy and the mean score it must stay under; a bound above 0.2 needs its `reason`."""
+
+    policy: Policy
+    bound: float = 0.2
+    reason: str = ""
+
+
+def split_of(task: Task) -> Split:
+    """The split that a question belongs to, by its fingerprint: train and test can't share one."""
+    return "test" if int(task.fingerprint[:8], 16) < TEST_SHARE * 2**32 else "train"
+
+
+class TextSpace(gymnasium.Space[str]):
+    """Any text: the action space."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        super().__init__(None, None, seed)
+
+    def sample(self, mask: Any = None, probability: Any = None) -> str:
+        letters = "abcdefghij klmnop 0123456789 <tool_call>{}".split(" ")
+        return " ".join(letters[int(i)] for i in self.np_random.integers(0, len(letters), 8))
+
+    def contains(self, x: Any) -> bool:
+        return isinstance(x, str | Message)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class MessageSpace(TextSpace):
+    """A tuple of messages: the observation space."""
+
+    def sample(self, mask: Any = None, probability: Any = None) -> Any:
+        return (Message("user", super().sample()),)
+
+    def contains(self, x: Any) -> bool:
+        return isinstance(x, tuple) and all(isinstance(m, Message) for m in x)
+
+
+class TextEnv(gymnasium.Env[Observation, "str | Message"]):
+    """A text world whose answers can be verified.
+
+    Args:
+        split: which half of the tasks `reset` draws from.
+        difficulty: 0 (easiest) to 1, or None to draw it anew for every task.
+
+    Raises:
+        ConfigError: `split` or `difficulty` is outside its range.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+    id: ClassVar[str]
+    rubric: ClassVar[Rubric]
+    max_turns: ClassVar[int] = 1
+
+    def __init__(self, split: Split = "train", difficulty: float | None = None) -> None:
+        if split not in ("train", "test"):
+            raise ConfigError(f"{self.id}: split {split!r} is not known; use 'train' or 'test'")
+        if difficulty is not None and not 0 <= difficulty <= 1:
+            raise ConfigError(f"{self.id}: difficulty {difficulty} is outside 0 to 1")
+        self.split = split
+        self.difficulty = difficulty
+        self.observation_space = MessageSpace()
+        self.action_space = TextSpace()
+        self.task: Task | None = None
+        self.tools: tuple[Tool, ...] = ()
+        self._messages: list[Message] = []
+        self._calls: list[CallRecord] = []
+        self._turns = 0
+        self._over = True
+
+    # What an author writes.
+
+    def generate(self, rng: random.Random, difficulty: float) -> Task:
+        """A new task from the given randomness alone: same rng state, same task."""
+        raise NotImplementedError(f"{type(self).__name__} must define generate")
+
+    def make_tools(self, task: Task) -> tuple[Tool, ...]:
+        """The tools of a fresh episode of `task`; none by default."""
+        return ()
+
+    def reply(self, message: Message) -> tuple[Message, ...]:
+        """What a simulated user says to a message without tool calls; nothing ends the episode."""
+        return ()
+
+    def evidence(self, task: Task, transcript: Transcript) -> Mapping[str, Any]:
+        """Plain JSON that the rubric judges beside the transcript (test results, a database diff)."""
+        return {}
+
+    def expert(self, task: Task) -> Policy:
+        """A policy that earns the full score on `task`; it may read the target."""
+        raise NotImplementedError(f"{type(self).__name__} must define expert")
+
+    def exploits(self, task: Task) -> dict[str, Exploit]:
+        """Cheating policies of this environment's own kind, each with the bound it must stay under."""
+        raise NotImplementedError(f"{type(self).__name__} must define exploits")
+
+    # What everybody gets.
+
+    def sample_task(self, seed: int, split: Split | None = None, difficulty: float | None = None) -> Task:
+        """The task that (seed, split, difficulty) names; pure, whatever was sampled before.
+
+        Raises:
+            TaskError: the generator finds no new question of that split.
+        """
+        split = split or self.split
+        difficulty = self.difficulty if difficulty is None else difficulty
+        wanted = "any" if difficulty is None else repr(float(difficulty))
+        rng = random.Random(hashlib.sha256(f"{self.id}|{split}|{seed}|{wanted}".encode()).digest())
+        level = rng.random() if difficulty is None else float(difficulty)
+        for _ in range(_MAX_DRAWS):
+            draft = self.generate(rng, level)
+            if split_of(draft) == split:
+                update = {"env": self.id, "split": split, "seed": seed, "difficulty": level}
+                return draft.model_copy(update=update)
+        raise TaskError(f"{self.id}: no {split} task at difficulty {level} in {_MAX_DRAWS} draws; widen generate")
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict]:
+        """Starts an episode.
+
+        Args:
+            seed: names the task; None draws one.
+            options: `task` (a `Task` to run as it is), or `split` and `difficulty` for this episode.
+
+        Returns:
+            The prompt messages, and info with `tools` (OpenAI schemas) and `task_id`.
+        """
+        super().reset(seed=seed)
+        options = options or {}
+        if unknown := set(options) - {"task", "split", "difficulty"}:
+            raise ConfigError(f"{self.id}: unknown reset options {sorted(unknown)}; known: task, split, difficulty")
+        task = options.get("task")
+        if task is None:
+            task_seed = int(self.np_random.integers(2**31)) if seed is None else seed
+            task = self.sample_task(task_seed, options.get("split"), options.get("difficulty"))
+        self.task = task
+        self.tools = self.make_tools(task)
+        self._messages, self._calls = list(task.prompt), []
+        self._turns, self._over = 0, False
+        return task.prompt, {"tools": [t.schema for t in self.tools], "task_id": task.id}
+
+    def step(self, action: "str | Message") -> tuple[Observation, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Takes the assistant's turn; tools run, the simulated user answers, or the episode ends.
+
+        Returns:
+            (new messages, reward, terminated, truncated, info); the reward is the score's value at the
+            end and 0 before, `info["score"]` the whole `Score` at the end.
+
+        Raises:
+            gymnasium.error.ResetNeeded: the episode is over or never began.
+        """
+        if self._over or self.task is None:
+            raise gymnasium.error.ResetNeeded(f"{self.id}: call reset() before step()")
+        message = parse_action(action) if isinstance(action, str) else action
+        self._messages.append(message)
+        self._turns += 1
+        new = self._run_calls(message) if message.tool_calls else self.reply(message)
+        self._messages.extend(new)
+        truncated = bool(new) and self._turns >= self.max_turns
+        self._over = truncated or not new
+        if not self._over:
+            return new, 0.0, False, False, {}
+        score = self._score()
+        return new, score.value or 0.0, not truncated, truncated, {"score": score}
+
+    @property
+    def transcript(self) -> Transcript:
+        """The episode so far."""
+        return Transcript(tuple(self._messages), tuple(self._calls))
+
+    def _run_calls(self, message: Message) -> tuple[Message, ...]:
+        new = []
+        for index, call in enumerate(message.tool_calls):
+            if index >= MAX_CALLS_PER_TURN:
+                record = CallRecord(
+                    call.name, {}, {"message": f"at most {MAX_CALLS_PER_TURN} calls a turn"}, "too_many_calls"
+                )
+                new.append(Message("tool", render_result(record), tool_call_id=call.id))
+                self._calls.append(record)
+                break
+            record = execute(self.tools, call)
+            self._calls.append(record)
+            new.append(Message("tool", render_result(record), tool_call_id=call.id))
+        return tuple(new)
+
+    def _score(self) -> Score:
+        assert self.task is not None
+        seen = self.transcript
+        return self.rubric(
+            Transcript(seen.messages, seen.calls, self.evidence(self.task, seen)),
+            self.task.target,
+        )

@@ -1,0 +1,91 @@
+"""The proof of an environment: its expert earns everything, and nobody earns points without doing the task.
+
+`prove` plays the expert, the environment's own exploits and the null policies over tasks of both splits.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from envs.base import Policy, Task, TextEnv
+from rewards.score import Score
+from rewards.transcript import Message, ToolCall, Transcript
+
+NULL_BOUND = 0.2
+_MAX_STEPS = 64  # a policy that never stops is stopped here, whatever the environment's own limit
+
+
+@dataclass(frozen=True, slots=True)
+class ProofRow:
+    """What one policy earned: mean and worst/best over `n` tasks, and whether that is as it must be."""
+
+    policy: str
+    n: int
+    mean: float
+    minimum: float
+    maximum: float
+    bound: str
+    ok: bool
+    reason: str = ""
+
+
+def play(env: TextEnv, task: Task, policy: Policy) -> tuple[Transcript, Score]:
+    """Runs one whole episode of `policy` on `task`."""
+    env.reset(options={"task": task})
+    for _ in range(_MAX_STEPS):
+        *_, terminated, truncated, info = env.step(policy(env.transcript.messages))
+        if terminated or truncated:
+            return env.transcript, info["score"]
+    raise RuntimeError(f"{env.id}: no end after {_MAX_STEPS} steps; lower max_turns")
+
+
+def null_policies(env: TextEnv, task: Task) -> dict[str, Policy]:
+    """Policies that know nothing of the task: none may earn points."""
+    rng = random.Random(task.seed)
+    words = "the a of 7 yes answer: is 12 to Paris def return 3.5 and it".split()
+    refusal = "I'm sorry, but I can't help with that."
+
+    def every_tool(messages: Sequence[Message]) -> Message:
+        return Message("assistant", "", tuple(ToolCall(t.name, {}, f"call_{i}") for i, t in enumerate(env.tools)))
+
+    return {
+        "empty": lambda messages: "",
+        "random text": lambda messages: " ".join(rng.choice(words) for _ in range(20)),
+        "echo the prompt": lambda messages: messages[-1].content,
+        "always refuse": lambda messages: refusal,
+        "always ask": lambda messages: "Could you tell me more about what you need?",
+        "answer zero": lambda messages: "Answer: 0",
+        "call every tool": every_tool,
+    }
+
+
+def _tasks(env: TextEnv, n: int) -> list[Task]:
+    """`n` tasks spread over difficulty and both splits."""
+    return [env.sample_task(i, "test" if i % 2 else "train", (i // 2) / max(1, (n - 1) // 2)) for i in range(n)]
+
+
+def _row(env: TextEnv, name: str, scores: list[Score], bound: float | None, reason: str) -> ProofRow:
+    if unjudged := [s for s in scores if s.value is None]:
+        return ProofRow(name, len(scores), 0, 0, 0, "judged", False, unjudged[0].reason)
+    values = [float(s.value) for s in scores if s.value is not None]
+    mean = sum(values) / len(values)
+    if bound is None:
+        ok, shown = min(values) == 1.0, "= 1 on every task"
+        reason = "" if ok else next(s.reason for s in scores if s.value != 1.0)
+    else:
+        ok, shown = mean < bound, f"< {bound:g}"
+    return ProofRow(name, len(values), mean, min(values), max(values), shown, ok, reason)
+
+
+def prove(env: TextEnv, n: int = 200, n_null: int = 40) -> list[ProofRow]:
+    """The expert on `n` tasks, every exploit and null policy on `n_null`: one row each."""
+    rows = [_row(env, "expert", [play(env, t, env.expert(t))[1] for t in _tasks(env, n)], None, "")]
+    tasks = _tasks(env, n_null)
+    exploits = {name: (e.bound, e.reason) for name, e in env.exploits(tasks[0]).items()}
+    for name, (bound, reason) in exploits.items():
+        scores = [play(env, t, env.exploits(t)[name].policy)[1] for t in tasks]
+        rows.append(_row(env, f"exploit: {name}", scores, bound, reason))
+    for name in null_policies(env, tasks[0]):
+        scores = [play(env, t, null_policies(env, t)[name])[1] for t in tasks]
+        rows.append(_row(env, name, scores, NULL_BOUND, ""))
+    return rows

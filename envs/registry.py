@@ -1,0 +1,51 @@
+"""The names of the environments: `postgym/<Name>-v0` ids, known to Gymnasium through an entry point.
+
+A plug-in package adds its own with an entry point in the group `gymnasium.envs`, as Gymnasium documents.
+"""
+
+from typing import Any
+
+import gymnasium
+
+from envs.base import TextEnv
+from rewards.errors import ConfigError, nearest
+
+NAMESPACE = "postgym"
+
+_ENVIRONMENTS = {
+    "WordProblems-v0": "envs.word_problems:WordProblems",
+    "Weather-v0": "envs.weather:Weather",
+    "Code-v0": "envs.code:Code",
+}
+
+
+def register_envs() -> None:
+    """Registers every environment with Gymnasium; doing it twice does no harm."""
+    for name, entry_point in _ENVIRONMENTS.items():
+        env_id = f"{NAMESPACE}/{name}"
+        if env_id not in gymnasium.registry:
+            gymnasium.register(id=env_id, entry_point=entry_point, disable_env_checker=True)
+
+
+def known_ids() -> list[str]:
+    """All postgym ids, plug-ins' too, sorted."""
+    register_envs()
+    return sorted(i for i in gymnasium.registry if i.startswith(f"{NAMESPACE}/"))
+
+
+def make(env_id: str, **kwargs: Any) -> TextEnv:
+    """The bare environment (no wrappers) with that id.
+
+    Raises:
+        ConfigError: no such id (the nearest known ones are named), or a setting it doesn't take.
+    """
+    register_envs()
+    if env_id not in gymnasium.registry:
+        raise ConfigError(f"no environment {env_id!r}; {nearest(env_id, known_ids())}")
+    try:
+        env = gymnasium.make(env_id, **kwargs).unwrapped
+    except TypeError as error:
+        raise ConfigError(f"{env_id}: {error}") from error
+    if not isinstance(env, TextEnv):
+        raise ConfigError(f"{env_id} is a {type(env).__name__}, not a TextEnv")
+    return env

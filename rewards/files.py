@@ -1,0 +1,57 @@
+"""Files that are whole or absent: written beside their place, then renamed into it."""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from rewards.errors import ConfigError
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Calls `write` with a temporary path in the same folder, flushes it to disk and renames it to `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    staging = Path(name)
+    try:
+        write(staging)
+        with staging.open("rb") as written:
+            os.fsync(written.fileno())
+        staging.chmod(0o644)
+        os.replace(staging, path)
+    finally:
+        staging.unlink(missing_ok=True)
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Writes UTF-8 text; lone surrogates become replacement characters instead of an error."""
+    write_atomically(path, lambda p: p.write_bytes(text.encode("utf-8", "replace")) and None)
+
+
+def write_json_atomically(path: Path, value: Any) -> None:
+    """Writes indented JSON."""
+    write_text_atomically(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a JSONL file, blank lines skipped.
+
+    Raises:
+        ConfigError: the file is missing, or a line holds no JSON object (file and line number are named).
+    """
+    if not path.is_file():
+        raise ConfigError(f"file {path} does not exist")
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(line)
+            except ValueError as error:
+                raise ConfigError(f"{path}:{number}: no JSON ({error}); mend or remove that line") from None
+            if not isinstance(value, dict):
+                raise ConfigError(f"{path}:{number}: a JSON object is needed, found {type(value).__name__}")
+            yield value

@@ -1,0 +1,79 @@
+"""What happened in an episode: messages, tool calls and the evidence that rewards judge.
+
+The vocabulary that everything above speaks; first stop on the way from task to weights.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call that the assistant wrote.
+
+    `error` is set when the text could not be read as a call: it says why, in words for the model.
+    """
+
+    name: str
+    arguments: Mapping[str, Any]
+    id: str = ""
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A chat message in the OpenAI layout. `text` of a tool message is what the tool returned."""
+
+    role: Role
+    content: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The OpenAI chat form, which chat templates take."""
+        out: dict[str, Any] = {"role": self.role, "content": self.content}
+        if self.tool_calls:
+            out["tool_calls"] = [
+                {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": dict(c.arguments)}}
+                for c in self.tool_calls
+            ]
+        if self.tool_call_id is not None:
+            out["tool_call_id"] = self.tool_call_id
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """A tool call that the environment carried out: plain JSON `result`, or the kind of its `error`."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    result: Any = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """An episode as a reward sees it.
+
+    `calls` are the tool calls carried out, in order; `evidence` is plain JSON that the environment
+    gathered (test results, a database diff): side effects happen there, rewards only judge them.
+    """
+
+    messages: tuple[Message, ...]
+    calls: tuple[CallRecord, ...] = ()
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def answer(self) -> str:
+        """The closing assistant text without its thinking; empty when the episode ended otherwise.
+
+        Only what follows the last `</think>` counts; a `<think>` that never closes leaves nothing.
+        """
+        if not self.messages or self.messages[-1].role != "assistant" or self.messages[-1].tool_calls:
+            return ""
+        text = self.messages[-1].content.rsplit("</think>", 1)[-1]
+        return text.split("<think>", 1)[0].strip()
