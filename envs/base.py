@@ -226,6 +226,11 @@ class TextEnv(gymnasium.Env[Observation, "str | Message"]):
         score = self._score()
         return new, score.value or 0.0, not truncated, truncated, {"score": score}
 
+    def truncate(self) -> Score:
+        """Ends the episode where it stands (no room for another turn) and scores it."""
+        self._over = True
+        return self._score()
+
     @property
     def transcript(self) -> Transcript:
         """The episode so far."""

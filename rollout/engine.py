@@ -1,0 +1,70 @@
+"""The `Engine` protocol: token ids in, sampled token ids and logprobs out; and the engine that plays a script."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from envs.actions import render_action
+from envs.base import Policy, Task
+from rewards.transcript import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to sample. Temperature 0 is greedy; `seed` makes a request repeatable."""
+
+    max_tokens: int
+    temperature: float = 1.0
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One turn to generate: the ids so far, and what they mean for engines that don't read tokens."""
+
+    prompt_ids: Sequence[int]
+    sampling: Sampling
+    task: Task
+    messages: Sequence[Message] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What was sampled: ids with the end-of-turn token when it was sampled, one logprob each."""
+
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    finish: Literal["stop", "length"]
+    weight_version: int
+
+
+class Engine(Protocol):
+    """Anything that continues token ids. Adding one is one file."""
+
+    async def generate(self, request: Request) -> Completion:
+        """Samples one turn. Raises `EngineError` when the engine is gone."""
+        ...
+
+
+class ScriptedEngine:
+    """Plays policies (experts, exploits) through the same token path as a model.
+
+    Args:
+        policy_of: the policy for a task.
+        encode: text to token ids.
+        end_of_turn: the id that closes an assistant turn.
+    """
+
+    def __init__(
+        self, policy_of: Callable[[Task], Policy], encode: Callable[[str], list[int]], end_of_turn: int
+    ) -> None:
+        self._policy_of = policy_of
+        self._encode = encode
+        self._end_of_turn = end_of_turn
+
+    async def generate(self, request: Request) -> Completion:
+        """The policy's next turn, with logprob 0 for every token; its length is not limited."""
+        action = self._policy_of(request.task)(request.messages)
+        text = render_action(action) if isinstance(action, Message) else action
+        ids = (*self._encode(text), self._end_of_turn)
+        return Completion(ids, (0.0,) * len(ids), "stop", 0)

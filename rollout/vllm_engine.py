@@ -1,0 +1,197 @@
+"""vLLM's `AsyncLLM` in a Ray actor: generates many requests at once and takes new weights without a restart."""
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rewards.errors import EngineError
+from rollout.engine import Completion, Request
+
+
+@dataclass(frozen=True, slots=True)
+class VllmSettings:
+    """What the engine is started with.
+
+    Args:
+        model: folder or hub id.
+        max_context: longest episode in tokens.
+        max_concurrent: sequences that are decoded together.
+        kv_cache_gb: KV cache in GiB (CPU); on a GPU `gpu_memory_share` of the card is used instead.
+        dtype: `bfloat16` or `float32`.
+    """
+
+    model: str
+    max_context: int = 2048
+    max_concurrent: int = 64
+    kv_cache_gb: float = 1.0
+    gpu_memory_share: float = 0.45
+    dtype: str = "bfloat16"
+    ray_address: str = "local"
+
+
+class _Actor:
+    """Lives in its own process; the only place that imports vllm."""
+
+    def __init__(self, settings: VllmSettings) -> None:
+        import torch
+        from vllm import SamplingParams
+        from vllm.engine.arg_utils import AsyncEngineArgs
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        self._params = SamplingParams
+        self._version = 0
+        self._requests = 0
+        on_gpu = torch.cuda.is_available()
+        args = AsyncEngineArgs(
+            model=settings.model,
+            dtype=settings.dtype,
+            max_model_len=settings.max_context,
+            max_num_seqs=settings.max_concurrent,
+            enforce_eager=not on_gpu,  # on a CPU compiling costs 90 s and gains little
+            logprobs_mode="processed_logprobs",
+            generation_config="vllm",  # the model's own defaults (top-p, penalties) would bias the ratio
+            disable_log_stats=True,
+            seed=0,
+            **({"gpu_memory_utilization": settings.gpu_memory_share} if on_gpu else {}),
+        )
+        self._engine = AsyncLLM.from_engine_args(args)
+
+    async def generate(self, prompt_ids: list[int], max_tokens: int, temperature: float, seed: int | None) -> tuple:
+        version = self._version
+        self._requests += 1
+        params = self._params(max_tokens=max_tokens, temperature=temperature, seed=seed, logprobs=0, detokenize=False)
+        final = None
+        async for output in self._engine.generate({"prompt_token_ids": prompt_ids}, params, f"r{self._requests}"):
+            final = output
+        sampled = final.outputs[0]
+        logprobs = [entry[token].logprob for entry, token in zip(sampled.logprobs, sampled.token_ids, strict=True)]
+        return list(sampled.token_ids), logprobs, sampled.finish_reason, version
+
+    async def score(self, token_ids: list[int]) -> list[float]:
+        """Logprobs of `token_ids[1:]` under the engine's weights."""
+        params = self._params(max_tokens=1, temperature=1.0, prompt_logprobs=0, detokenize=False)
+        self._requests += 1
+        final = None
+        async for output in self._engine.generate({"prompt_token_ids": token_ids}, params, f"r{self._requests}"):
+            final = output
+        return [final.prompt_logprobs[i][token].logprob for i, token in enumerate(token_ids) if i > 0]
+
+    async def update_weights(self, folder: str, version: int) -> None:
+        await self._engine.pause_generation(mode="keep")
+        try:
+            await self._engine.collective_rpc("reload_weights", kwargs={"weights_path": folder})
+            if not await self._engine.reset_prefix_cache():
+                raise RuntimeError("the prefix cache could not be emptied: old weights' keys would be used")
+            self._version = version
+        finally:
+            await self._engine.resume_generation()
+
+    async def shutdown(self) -> None:
+        self._engine.shutdown()
+
+
+class VllmEngine:
+    """The driver's end of the actor; an `Engine`.
+
+    Raises:
+        EngineError: too little memory for model and KV cache, Ray or vLLM can't start, or the actor died.
+    """
+
+    def __init__(self, settings: VllmSettings) -> None:
+        self.settings = settings
+        check_memory(settings)
+        ray = start_ray(settings.ray_address)
+        self._ray = ray
+        on_gpu = bool(ray.cluster_resources().get("GPU"))
+        environment = {
+            "VLLM_CPU_KVCACHE_SPACE": str(max(1, round(settings.kv_cache_gb))),
+            "VLLM_CPU_OMP_THREADS_BIND": f"0-{(os.cpu_count() or 1) - 1}",
+            "VLLM_LOGGING_LEVEL": os.environ.get("VLLM_LOGGING_LEVEL", "ERROR"),
+            "VLLM_NO_USAGE_STATS": "1",
+            "TQDM_DISABLE": "1",
+        }
+        options = {"num_cpus": 0, "num_gpus": 1 if on_gpu else 0, "max_concurrency": 10_000}
+        actor = ray.remote(_Actor).options(runtime_env={"env_vars": environment}, **options)
+        self._actor = actor.remote(settings)
+        try:
+            ray.get(self._actor.__ray_ready__.remote())
+        except ray.exceptions.RayError as error:
+            raise EngineError(_explain(settings, str(error))) from error
+
+    async def generate(self, request: Request) -> Completion:
+        """Samples one turn."""
+        s = request.sampling
+        ids, logprobs, finish, version = await self._call(
+            "generate", list(request.prompt_ids), s.max_tokens, s.temperature, s.seed
+        )
+        return Completion(tuple(ids), tuple(logprobs), "stop" if finish == "stop" else "length", version)
+
+    async def score(self, token_ids: list[int]) -> list[float]:
+        """Logprobs of `token_ids[1:]` under the engine's weights: proves what the engine holds."""
+        return await self._call("score", token_ids)
+
+    async def update_weights(self, folder: Path, version: int) -> None:
+        """Loads the safetensors of `folder` in place; requests in flight go on with the new weights."""
+        await self._call("update_weights", str(folder), version)
+
+    def close(self) -> None:
+        """Ends the engine and gives its memory back."""
+        with contextlib.suppress(Exception):  # it may be dead already
+            self._ray.get(self._actor.shutdown.remote(), timeout=20)
+        self._ray.kill(self._actor)
+
+    async def _call(self, method: str, *arguments: Any) -> Any:
+        try:
+            return await getattr(self._actor, method).remote(*arguments)
+        except self._ray.exceptions.RayError as error:
+            raise EngineError(f"the vLLM engine failed in {method}: {_last_line(str(error))}") from error
+
+
+def check_memory(settings: VllmSettings) -> None:
+    """Refuses before anything heavy loads when model and KV cache can't fit into what is free (CPU)."""
+    import psutil
+    import torch
+
+    if torch.cuda.is_available():
+        return
+    weights = sum(f.stat().st_size for f in Path(settings.model).glob("*.safetensors")) / 2**30
+    free = psutil.virtual_memory().available / 2**30
+    needed = settings.kv_cache_gb + weights + 1.5  # vLLM itself holds about 1.5 GiB
+    if needed > free:
+        raise EngineError(
+            f"no memory for the KV cache: {settings.kv_cache_gb:g} GiB asked with rollout.kv_cache_gb, "
+            f"{needed:.1f} GiB with model and engine, {free:.1f} GiB free; lower it or free memory"
+        )
+
+
+def start_ray(address: str) -> Any:
+    """A Ray session: a new local one (whatever an earlier run left behind), or the cluster at `address`."""
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    if ray.is_initialized():
+        return ray
+    local = {"include_dashboard": False, "object_store_memory": 256 * 2**20} if address == "local" else {}
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR", configure_logging=False, **local)
+    except Exception as error:
+        hint = "run `ray stop --force` and try again" if address == "local" else "check rollout.ray_address"
+        raise EngineError(f"Ray can't start at {address!r}: {_last_line(str(error))}; {hint}") from error
+    return ray
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason given"
+
+
+def _explain(settings: VllmSettings, text: str) -> str:
+    if "KV cache" in text or "out of memory" in text.lower():
+        return (
+            f"no memory for the KV cache with rollout.kv_cache_gb={settings.kv_cache_gb:g} and context "
+            f"{settings.max_context}; raise the one or lower the other ({_last_line(text)})"
+        )
+    return f"vLLM can't start with {settings.model}: {_last_line(text)}"
+

@@ -1,0 +1,53 @@
+"""Train a model on postgym's environments: evaluate, cold start, GRPO, evaluate, report.
+
+    python scripts/train.py scripts/configs/quickstart.yaml --trainer.learning_rate 1e-5 --name mine
+
+Any field of the config can be overridden as --section.field value. The same command goes on where a
+killed run stopped.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from scripts.cli import run
+
+SMOKE = {  # the same path on next to nothing
+    "sft.traces": 24,
+    "trainer.steps": 2,
+    "rollout.groups": 3,
+    "rollout.group_size": 4,
+    "evaluation.tasks": 24,
+}
+
+
+def main() -> int:
+    """Parses, runs, prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path, help="YAML file, such as scripts/configs/quickstart.yaml")
+    parser.add_argument("--smoke", action="store_true", help="the same path in under 3 minutes, for a first look")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="where run folders lie (default: runs)")
+    parser.add_argument("--debug", action="store_true", help="show stack traces")
+    arguments, overrides = parser.parse_known_args()
+
+    from trainer.config import load_config
+
+    config = load_config(arguments.config, overrides, SMOKE if arguments.smoke else None)
+    if arguments.smoke and "--name" not in " ".join(overrides):
+        config = config.model_copy(update={"name": f"{config.name}-smoke"})
+
+    from trainer.logs import Display
+    from trainer.loop import Run
+    from trainer.tables import print_comparison
+
+    display = Display()
+    folder = arguments.runs / config.name
+    summary = Run(config, folder, display).execute()
+    print_comparison(display.console, summary)
+    display.say(f"report: {(folder / 'report.html').resolve()}")
+    display.say(f"model:  {(folder / 'model').resolve()}  (vllm serve or transformers load it)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,209 @@
+"""The configuration: one YAML, validated whole before anything heavy loads; every field can be overridden.
+
+A wrong field, type or value is a `ConfigError` that names it, what is allowed, and the nearest right name.
+"""
+
+import types
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from envs.registry import known_ids
+from rewards.errors import ConfigError, nearest
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EnvironmentConfig(_Section):
+    """One environment of the mixture."""
+
+    id: str = Field(description="registered id, such as postgym/Weather-v0")
+    difficulty: tuple[Share, Share] = Field((0.0, 1.0), description="tasks are spread evenly from the first to last")
+    weight: float = Field(1.0, gt=0, description="share of the training tasks, relative to the others")
+    options: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the environment")
+
+    @field_validator("id")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in known_ids():
+            raise ValueError(f"no environment {value!r}; {nearest(value, known_ids())}")
+        return value
+
+    @field_validator("difficulty")
+    @classmethod
+    def _ordered(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if value[0] > value[1]:
+            raise ValueError(f"the first ({value[0]}) must not exceed the second ({value[1]})")
+        return value
+
+
+class SftConfig(_Section):
+    """Cold start on expert traces of the training split."""
+
+    traces: int = Field(240, ge=0, description="expert episodes, over all environments; 0 skips the stage")
+    epochs: int = Field(1, ge=1)
+    batch_size: int = Field(8, ge=1, description="episodes per optimiser step")
+    learning_rate: float = Field(2e-4, gt=0)
+
+
+class RolloutConfig(_Section):
+    """How episodes are generated."""
+
+    groups: int = Field(8, ge=1, description="tasks per step")
+    group_size: int = Field(8, ge=2, description="episodes per task")
+    temperature: float = Field(1.0, gt=0, description="1 samples from the policy itself")
+    max_new_tokens: int = Field(128, ge=1, description="tokens per turn")
+    max_context: int = Field(1024, ge=64, description="tokens per episode")
+    concurrency: int = Field(64, ge=1, description="episodes at once")
+    step_seconds: float = Field(60, gt=0, description="an environment that takes longer has failed")
+    kv_cache_gb: float = Field(1.0, gt=0, description="GiB of KV cache (CPU)")
+    gpu_memory_share: float = Field(0.45, gt=0, lt=1, description="share of the GPU for the engine (GPU)")
+    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    ray_address: str = Field("local", description="`local`, `auto` or ray://host:port")
+
+
+class TrainerConfig(_Section):
+    """GRPO."""
+
+    steps: int = Field(40, ge=0, description="rollout-and-update rounds; 0 skips the stage")
+    learning_rate: float = Field(1e-5, gt=0)
+    warmup_steps: int = Field(2, ge=0)
+    minibatches: int = Field(1, ge=1, description="optimiser steps per round")
+    clip_low: float = Field(0.2, gt=0, lt=1, description="ratio is clipped below 1 - clip_low")
+    clip_high: float = Field(0.28, gt=0, description="ratio is clipped above 1 + clip_high")
+    importance_cap: float = Field(2.0, ge=1, description="truncation of the engine/trainer importance weight")
+    max_grad_norm: float = Field(1.0, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    pack_tokens: int = Field(1536, ge=64, description="tokens of one forward pass; longer groups are split")
+    autocast: bool = Field(True, description="bf16 autocast over fp32 weights")
+    max_mismatch: float = Field(0.5, gt=0, description="mean |delta logprob| that proves a failed weight update")
+    keep_checkpoints: int = Field(2, ge=1)
+
+
+class EvaluationConfig(_Section):
+    """Greedy evaluation on held-out tasks."""
+
+    tasks: int = Field(288, ge=1, description="over all environments, split evenly")
+
+
+class Config(_Section):
+    """A whole run."""
+
+    name: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="folder under runs/")
+    seed: int = Field(0, ge=0)
+    model: str = Field("smollm2-135m-instruct", description="the default model, a local folder or a hub id")
+    environments: Annotated[tuple[EnvironmentConfig, ...], Field(min_length=1)]
+    sft: SftConfig = SftConfig()
+    rollout: RolloutConfig = RolloutConfig()
+    trainer: TrainerConfig = TrainerConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    @field_validator("environments")
+    @classmethod
+    def _distinct(cls, value: tuple[EnvironmentConfig, ...]) -> tuple[EnvironmentConfig, ...]:
+        ids = [e.id for e in value]
+        if len(set(ids)) < len(ids):
+            raise ValueError(f"an environment is listed twice in {ids}")
+        return value
+
+
+def load_config(path: Path, overrides: Sequence[str] = (), extra: dict[str, Any] | None = None) -> Config:
+    """Reads a YAML file and applies overrides such as `["--trainer.steps", "10"]`.
+
+    Args:
+        extra: dotted names to values, applied before the overrides (a preset such as --smoke).
+
+    Raises:
+        ConfigError: the file is missing or no YAML, or a field is unknown, of the wrong type or out of range.
+    """
+    if not path.is_file():
+        raise ConfigError(f"config file {path} does not exist; see scripts/configs/")
+    try:
+        values = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: a mapping of fields is needed, found {type(values).__name__}")
+    for name, value in {**(extra or {}), **parse_overrides(overrides)}.items():
+        _set(values, name, value)
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(e) for e in error.errors(include_url=False))) from None
+
+
+def parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:
+    """`--a.b value` and `--a.b=value` pairs to dotted names and YAML values.
+
+    Raises:
+        ConfigError: a name without its dashes or without a value.
+    """
+    found: dict[str, Any] = {}
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        name, equals, text = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or not name:
+            raise ConfigError(f"{word!r} is no override; write --section.field value")
+        if not equals:
+            if not rest:
+                raise ConfigError(f"--{name} needs a value")
+            text = rest.pop(0)
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            value = text
+        if isinstance(value, str):  # YAML 1.1 reads 1e-5 as text
+            try:
+                value = float(value)
+            except ValueError:
+                value = text
+        found[name] = value
+    return found
+
+
+def _set(values: dict[str, Any], dotted: str, value: Any) -> None:
+    *path, last = dotted.split(".")
+    at: Any = values
+    for part in path:
+        at = at[int(part)] if isinstance(at, list) and part.isdigit() and int(part) < len(at) else at
+        if isinstance(at, dict):
+            at = at.setdefault(part, {})
+        elif not isinstance(at, list):
+            raise ConfigError(f"--{dotted}: {part!r} is no section")
+    if not isinstance(at, dict):
+        raise ConfigError(f"--{dotted}: {last!r} can't be set there")
+    at[last] = value
+
+
+def _explain(error: Any) -> str:
+    where = [p for p in error["loc"] if p != "[key]"]
+    name = ".".join(str(p) for p in where)
+    if error["type"] == "extra_forbidden":
+        siblings = _fields_at(where[:-1])
+        return f"unknown field {name}; {nearest(str(where[-1]), siblings)}"
+    if error["type"] == "missing":
+        return f"{name}: this field is needed"
+    given = error["input"]
+    return f"{name}: {error['msg'].removeprefix('Value error, ')} (got {given!r})"
+
+
+def _fields_at(path: Sequence[Any]) -> list[str]:
+    model: Any = Config
+    for part in path:
+        if isinstance(part, int):
+            continue
+        model = model.model_fields[part].annotation
+        while not (isinstance(model, type) and issubclass(model, BaseModel)):
+            options = [a for a in get_args(model) if a is not type(None) and a is not Ellipsis]
+            if get_origin(model) not in (tuple, list, Annotated, Union, types.UnionType) or not options:
+                return []
+            model = options[0]
+    return list(model.model_fields)

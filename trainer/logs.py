@@ -1,0 +1,162 @@
+"""What a run tells: metrics.jsonl and TensorBoard, seconds and peak memory per phase, and the live progress."""
+
+import contextlib
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from rewards.files import read_jsonl, write_json_atomically, write_text_atomically
+
+
+class MetricsLog:
+    """Appends one line of numbers a step; lines of steps that will be repeated are dropped on start.
+
+    Args:
+        folder: the run's folder.
+        next_step: steps from here on are about to run.
+    """
+
+    def __init__(self, folder: Path, next_step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.path = folder / "metrics.jsonl"
+        kept = [row for row in read_metrics(self.path) if row["step"] < next_step]
+        write_text_atomically(self.path, "".join(json.dumps(row) + "\n" for row in kept))
+        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=next_step)
+
+    def write(self, row: dict[str, float]) -> None:
+        """Adds a step's numbers; they are on disk when this returns."""
+        with self.path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        for name, value in row.items():
+            if name != "step":
+                self._board.add_scalar(name, value, int(row["step"]))
+        self._board.flush()
+
+    def close(self) -> None:
+        """Closes the TensorBoard file."""
+        self._board.close()
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """The rows of a metrics file; a last line cut by a kill is dropped."""
+    if not path.is_file():
+        return []
+    text = path.read_text()
+    if text and not text.endswith("\n"):
+        write_text_atomically(path, text[: text.rfind("\n") + 1])
+    return list(read_jsonl(path))
+
+
+def memory_gb() -> float:
+    """GiB that this process and all below it hold, shared pages counted once."""
+    total = 0
+    me = psutil.Process()
+    for process in [me, *me.children(recursive=True)]:
+        with contextlib.suppress(psutil.Error):
+            total += process.memory_full_info().pss
+    return total / 2**30
+
+
+class PhaseLog:
+    """Seconds and peak memory of each phase, kept in `phases.json` over kills and resumes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "phases.json"
+        self.phases: dict[str, dict[str, float]] = {}
+        if self._path.is_file():
+            self.phases = json.loads(self._path.read_text())
+
+    @contextlib.contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        """Adds the block's time to the phase, also when it is interrupted, and raises its peak."""
+        stop = threading.Event()
+        entry = self.phases.setdefault(name, {"seconds": 0.0, "peak_memory_gb": 0.0})
+        before, started = entry["seconds"], time.monotonic()
+
+        def watch() -> None:
+            while True:
+                entry["peak_memory_gb"] = max(entry["peak_memory_gb"], round(memory_gb(), 3))
+                entry["seconds"] = round(before + time.monotonic() - started, 2)
+                write_json_atomically(self._path, self.phases)
+                if stop.wait(2.0):
+                    return
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            watcher.join()
+            entry["seconds"] = round(before + time.monotonic() - started, 2)
+            write_json_atomically(self._path, self.phases)
+
+    def summary(self) -> list[dict[str, Any]]:
+        """Rows for summary.json, in the order the phases began."""
+        return [{"name": name, **values} for name, values in self.phases.items()]
+
+
+class Display:
+    """Live bars in a terminal, plain lines elsewhere."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(highlight=False)
+
+    def say(self, text: str) -> None:
+        """One line."""
+        self.console.print(text)
+
+    @contextlib.contextmanager
+    def bar(self, name: str, total: int, done: int = 0, lines: bool = False) -> Iterator["Bar"]:
+        """A progress bar; `lines` prints every update's text too, so that a log file holds it."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[text]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        live = self.console.is_terminal
+        with Progress(*columns, console=self.console, disable=not live, transient=True) as progress:
+            task = progress.add_task(name, total=total, completed=done, text="")
+            bar = Bar(self, progress, task, name, total, done, lines)
+            yield bar
+        if not lines:
+            self.say(f"  {name}: {bar.done}/{total} {bar.text}")
+
+
+class Bar:
+    """One bar of a `Display`."""
+
+    def __init__(
+        self, display: Display, progress: Progress, task: Any, name: str, total: int, done: int, lines: bool
+    ) -> None:
+        self._display, self._progress, self._task = display, progress, task
+        self._name, self._lines = name, lines
+        self.total, self.done, self.text = total, done, ""
+        self._started = time.monotonic()
+        self._first = done
+
+    def advance(self, text: str = "", amount: int = 1) -> None:
+        """Moves on and shows `text`."""
+        self.done += amount
+        self.text = text
+        self._progress.update(self._task, advance=amount, text=text)
+        if self._lines:
+            each = (time.monotonic() - self._started) / max(1, self.done - self._first)
+            left = each * (self.total - self.done)
+            minutes = f"{int(left // 60)}:{int(left % 60):02d} left"
+            self._display.say(f"  {self._name} {self.done}/{self.total}  {text}  {minutes}")

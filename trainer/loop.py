@@ -1,0 +1,294 @@
+"""The whole run: evaluate, cold start, evaluate, GRPO, evaluate, report. Any of it can be killed and resumed.
+
+Every stage leaves a file when it is done, and a stage whose file is there is not done again.
+"""
+
+import asyncio
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rewards.errors import ConfigError
+from rewards.files import write_json_atomically
+from rollout.chat import ChatRenderer
+from rollout.collect import collect_groups, episode_seed, error_counts
+from rollout.engine import Sampling, ScriptedEngine
+from rollout.episode import Limits
+from rollout.models import resolve_model
+from rollout.store import read_groups, write_groups
+from rollout.trajectory import Group
+from rollout.vllm_engine import VllmEngine, VllmSettings
+from trainer.checkpoint import CheckpointStore
+from trainer.compare import Outcome, compare, read_outcomes, write_outcomes
+from trainer.config import Config
+from trainer.evaluate import evaluate
+from trainer.logs import Display, MetricsLog, PhaseLog, read_metrics
+from trainer.report import write_report
+from trainer.tasks import Mixture
+
+STAGES = ("base", "sft", "grpo")
+
+
+def engine_settings(model: str, config: Config) -> VllmSettings:
+    """The engine that a config asks for."""
+    r = config.rollout
+    return VllmSettings(
+        model, r.max_context, r.concurrency, r.kv_cache_gb, r.gpu_memory_share, r.dtype, r.ray_address
+    )
+
+
+class Run:
+    """One training run in its folder.
+
+    Args:
+        config: validated.
+        folder: made if missing; one that another config made is refused.
+
+    Raises:
+        ConfigError: the folder holds a run with other settings, or the model is missing.
+    """
+
+    def __init__(self, config: Config, folder: Path, display: Display | None = None) -> None:
+        self.config = config
+        self.folder = folder
+        self.display = display or Display()
+        self.model_folder = resolve_model(config.model)
+        _claim(folder, config)
+        self.phases = PhaseLog(folder)
+        self.mixture = Mixture(config.environments)
+
+    def execute(self) -> dict[str, Any]:
+        """Runs what is still to do and returns the summary."""
+        if (self.folder / "summary.json").is_file():
+            self.display.say(f"{self.folder} is finished already: remove it, or give another --name, to train again")
+            return json.loads((self.folder / "summary.json").read_text())
+        with asyncio.Runner() as runner:
+            with self.phases.measure("start"):
+                self._start()
+            try:
+                self._evaluate(runner, "base", self.model_folder, 0)
+                self._cold_start(runner)
+                self._evaluate(runner, "sft", None, 0)
+                self._grpo(runner)
+                self._evaluate(runner, "grpo", None, self.config.trainer.steps)
+            finally:
+                self.engine.close()
+        return self._finish()
+
+    def _start(self) -> None:
+        from trainer.policy import Policy
+        from transformers import AutoTokenizer
+
+        self.display.say(f"[bold]postgym[/bold] {self.config.name}: model {self.config.model}, folder {self.folder}")
+        self.engine = VllmEngine(engine_settings(self.model_folder, self.config))
+        self.tokenizer = AutoTokenizer.from_pretrained(self.model_folder)
+        self.renderer = ChatRenderer(self.tokenizer)
+        self.policy = Policy(self.model_folder, self.config.trainer.autocast)
+        self.sync_folder = weight_folder()
+
+    # Evaluation
+
+    def _evaluate(self, runner: asyncio.Runner, stage: str, model: str | None, version: int) -> None:
+        path = self.folder / "eval" / f"{stage}.jsonl"
+        if path.is_file():
+            return
+        with self.phases.measure(f"evaluate {stage}"):
+            tasks = self.mixture.held_out(self.config.evaluation.tasks)
+            if model is None:
+                self._sync(runner, version)
+            scores: list[float] = []
+            with self.display.bar(f"evaluate {stage}", len(tasks)) as bar:
+
+                def seen(trajectory: Any) -> None:
+                    scores.append(trajectory.score.value or 0.0)
+                    bar.advance(f"mean score {np.mean(scores):.3f}")
+
+                outcomes = runner.run(
+                    evaluate(self.engine, self.renderer, self.mixture, tasks, self.config.rollout, seen)
+                )
+            write_outcomes(path, outcomes)
+
+    # Cold start
+
+    def _cold_start(self, runner: asyncio.Runner) -> None:
+        from safetensors.torch import load_file, save_file
+
+        from rewards.files import write_atomically
+
+        weights = self.folder / "sft" / "weights.safetensors"
+        if weights.is_file():
+            self.policy.load_state(load_file(weights))
+            return
+        if self.config.sft.traces:
+            with self.phases.measure("sft"):
+                self._fine_tune(runner)
+        write_atomically(weights, lambda staging: save_file(self.policy.state(), staging))
+        shutil.rmtree(self.folder / "sft" / "trl", ignore_errors=True)
+
+    def _fine_tune(self, runner: asyncio.Runner) -> None:
+        from trainer.sft import expert_trajectories, fine_tune
+
+        tasks = self.mixture.training(self.config.sft.traces, self.config.seed, "sft")
+        samplers = {e.id: self.mixture.make_env(e.id) for e in self.config.environments}
+        experts = ScriptedEngine(
+            lambda task: samplers[task.env].expert(task), self.renderer.encode, self.renderer.end_of_turn
+        )
+        groups = runner.run(self._collect(tasks, 1, experts, None))
+        traces = expert_trajectories(groups)
+        write_groups(self.folder / "trajectories" / "experts.parquet", groups)
+        steps = -(-len(traces) // self.config.sft.batch_size) * self.config.sft.epochs
+        with self.display.bar("sft", steps) as bar:
+            fine_tune(
+                self.policy,
+                self.tokenizer,
+                traces,
+                self.config.sft,
+                self.folder / "sft" / "trl",
+                self.config.seed,
+                lambda row: bar.advance(f"loss {row['loss']:.3f}"),
+            )
+
+    # GRPO
+
+    def _grpo(self, runner: asyncio.Runner) -> None:
+        from trainer.grpo import make_optimizer
+
+        settings = self.config.trainer
+        optimizer = make_optimizer(self.policy, settings)
+        store = CheckpointStore(self.folder / "checkpoints", settings.keep_checkpoints)
+        first = store.load_newest(self.policy, optimizer, self.display.say) or 0
+        if first:
+            self.display.say(f"  going on after step {first} of {settings.steps}")
+        if first >= settings.steps:
+            return
+        metrics = MetricsLog(self.folder, first)
+        with self.phases.measure("grpo"), self.display.bar("grpo", settings.steps, first, lines=True) as bar:
+            self._sync(runner, first)
+            start = self._mean_reward(0) if first else None
+            for step in range(first, settings.steps):
+                row = self._step(runner, step, optimizer)
+                store.save(step + 1, self.policy, optimizer)
+                metrics.write(row)
+                start = row["reward_mean"] if start is None else start
+                bar.advance(_step_line(row, start))
+            store.wait()
+        metrics.close()
+
+    def _step(self, runner: asyncio.Runner, step: int, optimizer: Any) -> dict[str, float]:
+        from trainer.grpo import update
+
+        started = time.monotonic()
+        path = self.folder / "trajectories" / f"step-{step:05d}.parquet"
+        if path.is_file():  # sampled before a kill, not learned from yet
+            groups = read_groups(path)
+        else:
+            tasks = self.mixture.training(self.config.rollout.groups, self.config.seed, "grpo", step)
+            seed = episode_seed(self.config.seed, "sampling", step)
+            groups = runner.run(self._collect(tasks, self.config.rollout.group_size, self.engine, seed))
+            write_groups(path, groups)
+        sampled = time.monotonic()
+        learned = update(self.policy, optimizer, groups, self.config.trainer, step)
+        updated = time.monotonic()
+        self._sync(runner, step + 1)
+        seconds = {
+            "seconds_rollout": sampled - started,
+            "seconds_update": updated - sampled,
+            "seconds_sync": time.monotonic() - updated,
+        }
+        return {"step": step, **rollout_metrics(groups, sampled - started), **learned, **seconds}
+
+    async def _collect(self, tasks: list, group_size: int, engine: Any, seed: int | None) -> list[Group]:
+        r = self.config.rollout
+        return await collect_groups(
+            tasks,
+            group_size,
+            self.mixture.make_env,
+            engine,
+            self.renderer,
+            Sampling(r.max_new_tokens, r.temperature, seed),
+            Limits(r.max_context, r.step_seconds),
+            r.concurrency,
+        )
+
+    def _sync(self, runner: asyncio.Runner, version: int) -> None:
+        self.policy.save(self.sync_folder)
+        runner.run(self.engine.update_weights(self.sync_folder, version))
+
+    def _mean_reward(self, step: int) -> float | None:
+        rows = read_metrics(self.folder / "metrics.jsonl")
+        return next((row["reward_mean"] for row in rows if row["step"] == step), None)
+
+    # The end
+
+    def _finish(self) -> dict[str, Any]:
+        final = self.folder / "model"
+        staging = self.folder / ".model"
+        shutil.rmtree(staging, ignore_errors=True)
+        self.policy.save(staging, self.tokenizer)
+        shutil.rmtree(final, ignore_errors=True)
+        staging.rename(final)
+        shutil.rmtree(self.sync_folder, ignore_errors=True)
+        stages: dict[str, list[Outcome]] = {s: read_outcomes(self.folder / "eval" / f"{s}.jsonl") for s in STAGES}
+        summary = {
+            "name": self.config.name,
+            **compare(stages),
+            "phases": self.phases.summary(),
+            "config": self.config.model_dump(mode="json"),
+        }
+        write_report(self.folder / "report.html", summary, stages, read_metrics(self.folder / "metrics.jsonl"))
+        write_json_atomically(self.folder / "summary.json", summary)
+        return summary
+
+
+def rollout_metrics(groups: list[Group], seconds: float) -> dict[str, float]:
+    """Rewards, lengths, error counts and speed of one round."""
+    judged = [t for g in groups for t in g.judged]
+    values = np.array([t.score.value for t in judged], np.float64)
+    tokens = sum(t.sampled_tokens for g in groups for t in g.trajectories)
+    row = {
+        "reward_mean": float(values.mean()) if len(values) else 0.0,
+        "success_rate": float((values == 1).mean()) if len(values) else 0.0,
+        "completion_tokens": tokens / max(1, sum(len(g.trajectories) for g in groups)),
+        "tokens_per_second": tokens / max(seconds, 1e-9),
+    }
+    for env in sorted({t.task.env for t in judged}):
+        row[f"reward/{env}"] = float(np.mean([t.score.value for t in judged if t.task.env == env]))
+    for status, count in error_counts(groups).items():
+        row[f"errors/{status}"] = float(count)
+    return row
+
+
+def weight_folder() -> Path:
+    """A folder in memory (/dev/shm) for handing weights to the engine; on disk where there is none."""
+    import os
+    import tempfile
+
+    shared = Path("/dev/shm")
+    parent = shared if shared.is_dir() and os.access(shared, os.W_OK) else None
+    return Path(tempfile.mkdtemp(prefix="postgym-weights-", dir=parent))
+
+
+def _claim(folder: Path, config: Config) -> None:
+    path = folder / "config.json"
+    wanted = config.model_dump(mode="json")
+    if not path.is_file():
+        write_json_atomically(path, wanted)
+        return
+    found = json.loads(path.read_text())
+    if found != wanted:
+        fields = [k for k in wanted if found.get(k) != wanted[k]]
+        raise ConfigError(
+            f"{folder} holds a run with other settings ({', '.join(fields)}); give another --name, or remove it"
+        )
+
+
+def _step_line(row: dict[str, float], start: float) -> str:
+    gain = row["reward_mean"] - start
+    return (
+        f"reward {row['reward_mean']:.3f} ({gain:+.3f})  success {row['success_rate']:.2f}  "
+        f"{row['tokens_per_second']:.0f} tok/s  rollout {row['seconds_rollout']:.1f}s  update {row['seconds_update']:.1f}s"
+    )

@@ -1,0 +1,98 @@
+"""From groups to forward passes: the prompt of a group once, its episodes behind it, no padding.
+
+A `Pack` is one row `[prompt, suffix 1, suffix 2, ...]`. Every suffix sees the prompt and itself, and its
+positions go on from the prompt's end, so the result is that of separate rows at a fraction of the work.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rollout.trajectory import Trajectory
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """One forward pass over T tokens with N sampled ones to learn from.
+
+    Args:
+        input_ids: int64 (T,).
+        position_ids: int64 (T,): position within prompt + own suffix.
+        segment_ids: int32 (T,): 0 for the prompt, k for the k-th suffix.
+        predict_at: int64 (N,): index into T whose output predicts the token.
+        targets: int64 (N,): the sampled token ids.
+        sampler_logprobs: float32 (N,).
+        advantages: float32 (N,): the episode's advantage on each of its tokens.
+    """
+
+    input_ids: np.ndarray
+    position_ids: np.ndarray
+    segment_ids: np.ndarray
+    predict_at: np.ndarray
+    targets: np.ndarray
+    sampler_logprobs: np.ndarray
+    advantages: np.ndarray
+
+    def attention_mask(self) -> np.ndarray:
+        """bool (T, T): row may look at column."""
+        order = np.arange(len(self.input_ids))
+        causal = order[None, :] <= order[:, None]
+        own = self.segment_ids[None, :] == self.segment_ids[:, None]
+        return causal & (own | (self.segment_ids[None, :] == 0))
+
+
+def pack_group(trajectories: Sequence[Trajectory], advantages: np.ndarray, max_tokens: int) -> list[Pack]:
+    """Packs the episodes of one task; a group longer than `max_tokens` becomes several packs.
+
+    Args:
+        trajectories: episodes with one common prompt.
+        advantages: (episodes,).
+        max_tokens: bound of a pack; a single episode that is longer gets a pack of its own.
+
+    Raises:
+        ValueError: the prompts differ.
+    """
+    prompt = trajectories[0].token_ids[: trajectories[0].prompt_length]
+    if any(not np.array_equal(t.token_ids[: t.prompt_length], prompt) for t in trajectories):
+        raise ValueError(f"{trajectories[0].task.id}: the prompts of a group differ")
+    packs: list[Pack] = []
+    chosen: list[tuple[Trajectory, float]] = []
+    size = len(prompt)
+    for trajectory, advantage in zip(trajectories, advantages, strict=True):
+        length = len(trajectory.token_ids) - len(prompt)
+        if chosen and size + length > max_tokens:
+            packs.append(_pack(prompt, chosen))
+            chosen, size = [], len(prompt)
+        chosen.append((trajectory, float(advantage)))
+        size += length
+    return [*packs, _pack(prompt, chosen)]
+
+
+def _pack(prompt: np.ndarray, chosen: Sequence[tuple[Trajectory, float]]) -> Pack:
+    start = len(prompt)
+    ids, positions, segments = [prompt], [np.arange(start)], [np.zeros(start)]
+    predict_at, targets, logprobs, advantages = [], [], [], []
+    offset = start
+    for number, (trajectory, advantage) in enumerate(chosen, 1):
+        sampled = np.flatnonzero(trajectory.loss_mask)
+        # The last sampled token is only predicted, never read.
+        suffix = trajectory.token_ids[start : sampled[-1]] if len(sampled) else prompt[:0]
+        # Token i is predicted at i - 1: the first of a suffix by the shared prompt's last token.
+        predict_at.append(np.where(sampled == start, start - 1, offset + sampled - 1 - start))
+        targets.append(trajectory.token_ids[sampled])
+        logprobs.append(trajectory.logprobs[sampled])
+        advantages.append(np.full(len(sampled), advantage))
+        ids.append(suffix)
+        positions.append(np.arange(start, start + len(suffix)))
+        segments.append(np.full(len(suffix), number))
+        offset += len(suffix)
+    return Pack(
+        np.concatenate(ids).astype(np.int64),
+        np.concatenate(positions).astype(np.int64),
+        np.concatenate(segments).astype(np.int32),
+        np.concatenate(predict_at).astype(np.int64),
+        np.concatenate(targets).astype(np.int64),
+        np.concatenate(logprobs).astype(np.float32),
+        np.concatenate(advantages).astype(np.float32),
+    )

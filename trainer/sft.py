@@ -1,0 +1,96 @@
+"""Cold start: supervised fine-tuning on expert episodes, by TRL's SFTTrainer, assistant tokens only."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rewards.errors import TaskError
+from rollout.trajectory import Group, Trajectory
+from trainer.config import SftConfig
+from trainer.policy import Policy
+
+_SAVE_STEPS = 10
+
+
+def expert_trajectories(groups: Sequence[Group]) -> list[Trajectory]:
+    """The episodes that experts played, one a group.
+
+    Raises:
+        TaskError: an expert missed the full score: its traces would teach mistakes.
+    """
+    found = [t for g in groups for t in g.trajectories]
+    for t in found:
+        if t.score.value != 1:
+            raise TaskError(f"{t.task.id}: the expert earned {t.score.value}, not 1 ({t.score.reason})")
+    return found
+
+
+def fine_tune(
+    policy: Policy,
+    tokenizer: Any,
+    trajectories: Sequence[Trajectory],
+    config: SftConfig,
+    folder: Path,
+    seed: int,
+    on_step: Callable[[dict[str, float]], None],
+) -> None:
+    """Trains `policy` in place on the sampled tokens of `trajectories`.
+
+    Args:
+        folder: where TRL keeps its own checkpoints; an interrupted call goes on from the last of them.
+        on_step: told the step and loss after every optimiser step.
+    """
+    import transformers
+    from datasets import Dataset
+    from trl import SFTConfig, SFTTrainer
+
+    class Report(transformers.TrainerCallback):
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+            if logs and "loss" in logs:
+                on_step({"step": state.global_step, "of": state.max_steps, "loss": float(logs["loss"])})
+
+    transformers.utils.logging.set_verbosity_error()
+    rows = [
+        {"input_ids": t.token_ids.tolist(), "assistant_masks": t.loss_mask.astype(int).tolist()} for t in trajectories
+    ]
+    arguments = SFTConfig(
+        output_dir=str(folder),
+        num_train_epochs=config.epochs,
+        per_device_train_batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=2,
+        bf16=policy.autocast,
+        use_cpu=policy.device.type == "cpu",
+        gradient_checkpointing=False,
+        max_length=None,
+        train_sampling_strategy="group_by_length",
+        save_steps=_SAVE_STEPS,
+        save_total_limit=1,
+        logging_steps=1,
+        report_to=[],
+        disable_tqdm=True,
+        seed=seed,
+        dataloader_pin_memory=False,
+    )
+    trainer = SFTTrainer(
+        policy.model,
+        args=arguments,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+        callbacks=[Report()],
+    )
+    trainer.remove_callback(transformers.PrinterCallback)
+    trainer.train(resume_from_checkpoint=_last_whole_checkpoint(folder))
+    policy.model.eval()
+    policy.model.zero_grad(set_to_none=True)
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _last_whole_checkpoint(folder: Path) -> str | None:
+    # TRL writes trainer_state.json last: a folder without it was cut by a kill.
+    whole = [p.parent for p in folder.glob("checkpoint-*/trainer_state.json")]
+    return str(max(whole, key=lambda p: int(p.name.rsplit("-", 1)[1]))) if whole else None

@@ -1,0 +1,50 @@
+"""Which tasks a run sees: held-out ones for evaluation, training ones for SFT and for every round."""
+
+from collections.abc import Sequence
+
+from envs.base import Task, TextEnv
+from envs.registry import make
+from rollout.collect import episode_seed
+from trainer.config import EnvironmentConfig
+
+
+class Mixture:
+    """The environments of a run with their difficulties and weights."""
+
+    def __init__(self, environments: Sequence[EnvironmentConfig]) -> None:
+        self.environments = tuple(environments)
+        self._options = {e.id: e.options for e in environments}
+        self._samplers = {e.id: make(e.id, **e.options) for e in environments}
+
+    def make_env(self, env_id: str) -> TextEnv:
+        """A fresh environment for one episode."""
+        return make(env_id, **self._options[env_id])
+
+    def held_out(self, count: int) -> list[Task]:
+        """Test-split tasks, the same for every run: split evenly, difficulty from the first to the last."""
+        tasks = []
+        for i, spec in enumerate(self.environments):
+            share = count // len(self.environments) + (i < count % len(self.environments))
+            low, high = spec.difficulty
+            for n in range(share):
+                level = low + (high - low) * n / max(1, share - 1)
+                tasks.append(self._samplers[spec.id].sample_task(n, "test", level))
+        return tasks
+
+    def training(self, count: int, *key: object) -> list[Task]:
+        """Train-split tasks that follow from `key` (run seed, stage, step): environments in turn by weight."""
+        total = sum(e.weight for e in self.environments)
+        owed = [0.0] * len(self.environments)
+        tasks = []
+        # A phase from the key rotates who comes first, so that small rounds give everybody their share.
+        start = episode_seed("phase", *key) % len(self.environments)
+        for n in range(count):
+            owed = [o + e.weight / total for o, e in zip(owed, self.environments, strict=True)]
+            order = sorted(range(len(owed)), key=lambda i: (-round(owed[i], 9), (i - start) % len(owed)))
+            owed[order[0]] -= 1
+            spec = self.environments[order[0]]
+            seed = episode_seed(*key, n)
+            low, high = spec.difficulty
+            level = low + (high - low) * (episode_seed("level", *key, n) / 2**31)
+            tasks.append(self._samplers[spec.id].sample_task(seed, "train", level))
+        return tasks
