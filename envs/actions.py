@@ -6,6 +6,7 @@ Calls are parsed as JSON and never evaluated. What can't be read becomes a call 
 """
 
 import json
+import math
 import re
 from typing import Any
 
@@ -13,7 +14,18 @@ from rewards.transcript import Message, ToolCall
 
 _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
 _BLOCK = re.compile(re.escape(_OPEN) + r"(.*?)(?:" + re.escape(_CLOSE) + r"|\Z)", re.DOTALL)
+_TAG = re.compile(r"<(?=/?(?:tool_call|think)>)")
 _MAX_CALL_CHARS = 20_000
+
+
+def _no_constant(literal: str) -> Any:
+    raise ValueError(f"{literal} is no JSON")
+
+
+def _finite(literal: str) -> float:
+    if math.isfinite(value := float(literal)):
+        return value
+    raise ValueError(f"the number {literal[:20]} is too large")
 
 
 def _read_call(body: str, call_id: str) -> ToolCall:
@@ -24,7 +36,7 @@ def _read_call(body: str, call_id: str) -> ToolCall:
     if len(body) > _MAX_CALL_CHARS:
         return bad(f"longer than {_MAX_CALL_CHARS} characters")
     try:
-        value: Any = json.loads(body, parse_constant=lambda c: (_ for _ in ()).throw(ValueError(f"{c} is no JSON")))
+        value: Any = json.loads(body, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         return bad(str(error) or type(error).__name__)
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
@@ -49,9 +61,12 @@ def parse_action(text: str) -> Message:
 
 
 def render_action(message: Message) -> str:
-    """The text form of an assistant message: the inverse of `parse_action` for well-formed calls."""
-    blocks = [
-        _OPEN + json.dumps({"name": c.name, "arguments": dict(c.arguments)}, ensure_ascii=False) + _CLOSE
-        for c in message.tool_calls
+    """The text form of an assistant message: the inverse of `parse_action` for well-formed calls.
+
+    A tag inside an argument is written with an escaped `<`: as it stands it would end the call.
+    """
+    calls = [
+        json.dumps({"name": c.name, "arguments": dict(c.arguments)}, ensure_ascii=False) for c in message.tool_calls
     ]
+    blocks = [_OPEN + _TAG.sub(r"\\u003c", call) + _CLOSE for call in calls]
     return "\n".join([message.content] * bool(message.content) + blocks)

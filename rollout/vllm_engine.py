@@ -19,7 +19,7 @@ class VllmSettings:
         max_context: longest episode in tokens.
         max_concurrent: sequences that are decoded together.
         kv_cache_gb: KV cache in GiB (CPU); on a GPU `gpu_memory_share` of the card is used instead.
-        dtype: `bfloat16` or `float32`.
+        precision: `bfloat16` or `float32`.
     """
 
     model: str
@@ -27,7 +27,7 @@ class VllmSettings:
     max_concurrent: int = 64
     kv_cache_gb: float = 1.0
     gpu_memory_share: float = 0.45
-    dtype: str = "bfloat16"
+    precision: str = "bfloat16"
     ray_address: str = "local"
 
 
@@ -46,7 +46,7 @@ class _Actor:
         on_gpu = torch.cuda.is_available()
         args = AsyncEngineArgs(
             model=settings.model,
-            dtype=settings.dtype,
+            dtype=settings.precision,
             max_model_len=settings.max_context,
             max_num_seqs=settings.max_concurrent,
             enforce_eager=not on_gpu,  # on a CPU compiling costs 90 s and gains little
@@ -54,7 +54,13 @@ class _Actor:
             generation_config="vllm",  # the model's own defaults (top-p, penalties) would bias the ratio
             disable_log_stats=True,
             seed=0,
-            **({"gpu_memory_utilization": settings.gpu_memory_share} if on_gpu else {}),
+            **(
+                {"gpu_memory_utilization": settings.gpu_memory_share}
+                if on_gpu
+                # A seeded request whose prompt is split over two steps kills the CPU worker (its generator
+                # can't be rewound): prompts go in whole.
+                else {"enable_chunked_prefill": False, "max_num_batched_tokens": max(settings.max_context, 4096)}
+            ),
         )
         self._engine = AsyncLLM.from_engine_args(args)
 

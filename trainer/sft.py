@@ -62,7 +62,7 @@ def fine_tune(
         learning_rate=config.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=2,
-        bf16=policy.autocast,
+        bf16=policy.precision == "bfloat16",
         use_cpu=policy.device.type == "cpu",
         gradient_checkpointing=False,
         max_length=None,

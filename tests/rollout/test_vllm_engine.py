@@ -1,0 +1,125 @@
+"""vLLM for real: a Ray actor on a tiny random model."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from envs.base import Task
+from rewards.errors import EngineError
+from rewards.transcript import Message
+from rollout.engine import Request, Sampling
+from rollout.vllm_engine import VllmSettings, check_memory
+from trainer.packing import pack_group
+from trainer.policy import Policy
+from tests.worlds import LikesEven, Lookup
+
+TASK = Task(prompt=(Message("user", "x"),), target={})
+
+
+def ask(renderer, text, **sampling):
+    ids = renderer.prompt_ids([Message("user", text)], ())
+    return Request(ids, Sampling(**({"max_tokens": 24} | sampling)), TASK)
+
+
+def trainer_logprobs(policy, trajectory):
+    import torch
+
+    with torch.no_grad():
+        return policy.logprobs(pack_group([trajectory], np.ones(1), 10_000)[0])[0].numpy()
+
+
+def test_the_same_seed_samples_the_same_tokens_and_another_seed_others(engine, renderer, event_loop_runner):
+    async def go():
+        requests = [ask(renderer, f"n {i}", seed=i % 4) for i in (0, 0, 1, 1)]
+        return await asyncio.gather(*(engine.generate(r) for r in requests))
+
+    a, b, c, d = event_loop_runner.run(go())
+    different = event_loop_runner.run(engine.generate(ask(renderer, "n 0", seed=5)))
+    assert a.token_ids == b.token_ids
+    assert c.token_ids == d.token_ids
+    assert a.token_ids != different.token_ids
+
+
+def test_many_seeded_requests_with_long_prompts_do_not_kill_the_engine(engine, renderer, event_loop_runner):
+    async def go():
+        requests = [ask(renderer, f"{i} " + "long words " * 120, seed=i, max_tokens=2) for i in range(40)]
+        return await asyncio.gather(*(engine.generate(r) for r in requests))
+
+    assert all(len(c.token_ids) >= 1 for c in event_loop_runner.run(go()))
+
+
+def test_sampler_logprobs_are_the_trainers(engine, renderer, event_loop_runner, tiny_model):
+    policy = Policy(str(tiny_model), precision="float32")
+    env = LikesEven()
+    recorded = _play(env, renderer, engine, event_loop_runner)
+    assert recorded.sampled_tokens > 8
+    ours = trainer_logprobs(policy, recorded)
+    assert np.abs(ours - recorded.logprobs[recorded.loss_mask]).max() < 2e-3
+
+
+def test_new_weights_take_effect_in_place_and_are_proved_by_logprobs(
+    engine, renderer, event_loop_runner, tiny_model, tmp_path
+):
+    import torch
+
+    ids = renderer.prompt_ids([Message("user", "Which weights are these?")], ())
+    before = event_loop_runner.run(engine.score(ids))
+    policy = Policy(str(tiny_model), precision="float32")
+    with torch.no_grad():
+        for parameter in policy.parameters:
+            parameter.mul_(1.1)
+    policy.save(tmp_path / "new", precision="float32", for_engine=True)
+    try:
+        event_loop_runner.run(engine.update_weights(tmp_path / "new", 3))
+        after = event_loop_runner.run(engine.score(ids))
+        with torch.no_grad():
+            logits = policy.model(torch.tensor([ids])).logits[0].log_softmax(-1)
+        expected = logits[:-1].gather(-1, torch.tensor(ids[1:])[:, None])[:, 0].numpy()
+        assert np.abs(np.array(after) - expected).max() < 2e-3
+        assert np.abs(np.array(after) - np.array(before)).max() > 0.05
+        assert event_loop_runner.run(engine.generate(ask(renderer, "x"))).weight_version == 3
+    finally:
+        event_loop_runner.run(engine.update_weights(_as_sent(tiny_model, tmp_path), 0))
+    assert np.abs(np.array(event_loop_runner.run(engine.score(ids))) - np.array(before)).max() < 1e-4
+
+
+def test_requests_in_flight_survive_an_update(engine, renderer, event_loop_runner, tiny_model):
+    async def go():
+        running = [asyncio.create_task(engine.generate(ask(renderer, f"{i}", max_tokens=200))) for i in range(4)]
+        await asyncio.sleep(0.2)
+        await engine.update_weights(tiny_model, 0)
+        return await asyncio.gather(*running)
+
+    assert all(c.token_ids for c in event_loop_runner.run(go()))
+
+
+def test_an_update_from_a_folder_without_weights_is_an_engine_error(engine, event_loop_runner, tmp_path, tiny_model):
+    with pytest.raises(EngineError, match="update_weights"):
+        event_loop_runner.run(engine.update_weights(tmp_path, 1))
+    event_loop_runner.run(engine.update_weights(tiny_model, 0))
+
+
+def test_a_cache_that_cannot_fit_is_refused_before_anything_loads(tiny_model):
+    with pytest.raises(EngineError, match=r"rollout\.kv_cache_gb"):
+        check_memory(VllmSettings(str(tiny_model), kv_cache_gb=4096))
+
+
+def test_a_model_plays_a_tool_environment_to_its_end(engine, renderer, event_loop_runner):
+    trajectory = _play(Lookup(), renderer, engine, event_loop_runner)
+    assert trajectory.score.value == 0
+    assert trajectory.finish in ("terminated", "truncated", "context")
+
+
+def _as_sent(model, tmp_path):
+    """The original weights in the form that the trainer sends them."""
+    folder = tmp_path / "original"
+    Policy(str(model), precision="float32").save(folder, precision="float32", for_engine=True)
+    return folder
+
+
+def _play(env, renderer, engine, runner):
+    from rollout.episode import Limits, run_episode
+
+    task = env.sample_task(1)
+    return runner.run(run_episode(env, task, engine, renderer, Sampling(32, 1.0, seed=1), Limits(max_context=480)))
