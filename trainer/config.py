@@ -137,7 +137,9 @@ def load_config(path: Path, overrides: Sequence[str] = (), extra: dict[str, Any]
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(e) for e in error.errors(include_url=False))) from None
+        # Pydantic calls a list too short when its entries are wrong: the entries' own errors say more.
+        found = [e for e in error.errors(include_url=False) if e["type"] != "too_short" or not e["input"]]
+        raise ConfigError("\n".join(_explain(e) for e in found)) from None
 
 
 def parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:
@@ -174,10 +176,11 @@ def _set(values: dict[str, Any], dotted: str, value: Any) -> None:
     *path, last = dotted.split(".")
     at: Any = values
     for part in path:
-        at = at[int(part)] if isinstance(at, list) and part.isdigit() and int(part) < len(at) else at
-        if isinstance(at, dict):
+        if isinstance(at, list) and part.isdigit() and int(part) < len(at):
+            at = at[int(part)]
+        elif isinstance(at, dict):
             at = at.setdefault(part, {})
-        elif not isinstance(at, list):
+        else:
             raise ConfigError(f"--{dotted}: {part!r} is no section")
     if not isinstance(at, dict):
         raise ConfigError(f"--{dotted}: {last!r} can't be set there")

@@ -1,0 +1,31 @@
+"""Groups of made-up trajectories with turns, for tests of the numerics."""
+
+import numpy as np
+
+from envs.base import Task
+from rewards.score import Score
+from rewards.transcript import Message, Transcript
+from rollout.trajectory import Group, Trajectory
+
+
+def make_group(rng, rewards, prompt=13, turns=3, vocabulary=1000) -> Group:
+    """One task's episodes: sampled stretches with appended ones between them, lengths at random."""
+    task = Task(prompt=(Message("user", str(rng.integers(10**9))),), target={}, env="test")
+    opening = rng.integers(3, vocabulary, prompt)
+    members = []
+    for reward in rewards:
+        ids, mask = [opening], [np.zeros(prompt, bool)]
+        for turn in range(turns):
+            sampled, given = rng.integers(2, 9), rng.integers(1, 6) if turn < turns - 1 else 0
+            ids.append(rng.integers(3, vocabulary, sampled + given))
+            mask.append(np.arange(sampled + given) < sampled)
+        token_ids, loss_mask = np.concatenate(ids).astype(np.int32), np.concatenate(mask)
+        logprobs = np.where(loss_mask, rng.normal(-6, 0.5, len(token_ids)), 0).astype(np.float32)
+        versions = np.where(loss_mask, 0, -1).astype(np.int32)
+        score = Score(reward, "")
+        members.append(
+            Trajectory(
+                task, token_ids, loss_mask, logprobs, versions, prompt, Transcript(()), score, "terminated", 0.1
+            )
+        )
+    return Group(task, tuple(members))

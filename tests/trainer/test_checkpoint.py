@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+import torch
+
+from rewards.errors import CheckpointError
+from tests.trainer.groups import make_group
+from trainer.checkpoint import CheckpointStore
+from trainer.config import TrainerConfig
+from trainer.grpo import make_optimizer, update
+from trainer.policy import Policy
+
+CONFIG = TrainerConfig(learning_rate=1e-3, warmup_steps=0, max_mismatch=100.0)
+
+
+def trained(tiny_model, steps, policy=None, optimizer=None, first=0):
+    policy = policy or Policy(str(tiny_model), precision="float32")
+    optimizer = optimizer or make_optimizer(policy, CONFIG)
+    for step in range(first, steps):
+        update(policy, optimizer, [make_group(np.random.default_rng(step), [0.0, 1.0])], CONFIG, step)
+    return policy, optimizer
+
+
+def test_going_on_from_a_checkpoint_equals_never_having_stopped(tiny_model, tmp_path):
+    whole, _ = trained(tiny_model, 4)
+    policy, optimizer = trained(tiny_model, 2)
+    store = CheckpointStore(tmp_path)
+    store.save(2, policy, optimizer)
+    store.wait()
+    fresh = Policy(str(tiny_model), precision="float32")
+    fresh_optimizer = make_optimizer(fresh, CONFIG)
+    assert store.load_newest(fresh, fresh_optimizer) == 2
+    resumed, _ = trained(tiny_model, 4, fresh, fresh_optimizer, first=2)
+    for name, tensor in whole.state().items():
+        assert torch.equal(tensor, resumed.state()[name]), name
+
+
+def test_a_save_is_not_changed_by_training_that_goes_on(tiny_model, tmp_path):
+    policy, optimizer = trained(tiny_model, 1)
+    expected = policy.state()
+    store = CheckpointStore(tmp_path)
+    store.save(1, policy, optimizer)
+    trained(tiny_model, 2, policy, optimizer, first=1)
+    store.wait()
+    fresh = Policy(str(tiny_model), precision="float32")
+    store.load_newest(fresh, None)
+    assert all(torch.equal(expected[k], v) for k, v in fresh.state().items())
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "optimizer.safetensors", "state.json"])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tiny_model, tmp_path, file):
+    policy, optimizer = trained(tiny_model, 1)
+    store = CheckpointStore(tmp_path)
+    for step in (1, 2):
+        store.save(step, policy, optimizer)
+    store.wait()
+    path = tmp_path / "step-00002" / file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    said = []
+    assert store.load_newest(policy, optimizer, said.append) == 1
+    assert "step-00002" in said[0]
+    assert "damaged" in said[0]
+
+
+def test_only_the_newest_are_kept_and_nothing_half_written(tiny_model, tmp_path):
+    policy, optimizer = trained(tiny_model, 1)
+    store = CheckpointStore(tmp_path, keep=2)
+    for step in range(1, 5):
+        store.save(step, policy, optimizer)
+    store.wait()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step-00003", "step-00004"]
+
+
+def test_a_disk_that_fails_is_an_error_at_the_next_wait(tiny_model, tmp_path):
+    policy, optimizer = trained(tiny_model, 1)
+    (tmp_path / "file").write_text("")
+    store = CheckpointStore(tmp_path / "file" / "below")
+    store.save(1, policy, optimizer)
+    with pytest.raises(CheckpointError, match="could not be written"):
+        store.wait()
+
+
+def test_no_checkpoint_means_none(tiny_model, tmp_path):
+    assert CheckpointStore(tmp_path).load_newest(Policy(str(tiny_model)), None) is None

@@ -1,0 +1,75 @@
+import pytest
+
+from rewards.errors import ConfigError
+from trainer.config import load_config, parse_overrides
+
+GOOD = """
+name: test
+environments:
+  - id: postgym/Weather-v0
+    difficulty: [0.0, 0.2]
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(GOOD)
+    return path
+
+
+def test_defaults_and_overrides(path):
+    config = load_config(path, ["--trainer.learning_rate", "1e-5", "--trainer.steps=7", "--name", "mine"])
+    assert (config.trainer.learning_rate, config.trainer.steps, config.name) == (1e-5, 7, "mine")
+    assert config.rollout.group_size == 8
+
+
+def test_a_list_entry_can_be_overridden(path):
+    config = load_config(path, ["--environments.0.difficulty", "[0.5, 0.6]"])
+    assert config.environments[0].difficulty == (0.5, 0.6)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "named"),
+    [
+        (["--trainer.learning_rat", "1"], ["trainer.learning_rat", "did you mean learning_rate"]),
+        (["--tariner.steps", "1"], ["tariner", "did you mean trainer"]),
+        (["--trainer.steps", "many"], ["trainer.steps", "integer", "'many'"]),
+        (["--trainer.steps", "-1"], ["trainer.steps", "greater than or equal to 0", "-1"]),
+        (["--precision", "float16"], ["precision", "'auto', 'bfloat16' or 'float32'", "float16"]),
+        (["--environments.0.id", "postgym/Wether-v0"], ["environments.0.id", "did you mean postgym/Weather-v0"]),
+        (["--environments.0.difficulty", "[0.9, 0.1]"], ["environments.0.difficulty", "0.9"]),
+        (["--environments.0.difficutly", "[0, 1]"], ["did you mean difficulty"]),
+        (["--trainer.steps"], ["--trainer.steps needs a value"]),
+        (["trainer.steps", "3"], ["'trainer.steps' is no override"]),
+        (["--name", "../escape"], ["name", "../escape"]),
+        (["--rollout.group_size", "1"], ["rollout.group_size", "greater than or equal to 2"]),
+    ],
+)
+def test_a_wrong_field_names_itself_its_limits_and_the_nearest_right_name(path, overrides, named):
+    with pytest.raises(ConfigError) as caught:
+        load_config(path, overrides)
+    for text in named:
+        assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "why"), [("a: [", "no YAML"), ("- 1", "a mapping"), ("name: x", "environments")])
+def test_a_broken_file_is_named(tmp_path, text, why):
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=why):
+        load_config(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="does not exist"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_values_are_read_as_yaml(path):
+    assert parse_overrides(["--a", "1e-5", "--b=true", "--c", "[1, 2]", "--d=x=y"]) == {
+        "a": 1e-5,
+        "b": True,
+        "c": [1, 2],
+        "d": "x=y",
+    }

@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+import torch
+
+from rewards.errors import EngineError
+from rewards.score import Status, failure
+from rollout.collect import collect_groups
+from rollout.engine import Sampling
+from rollout.episode import Limits
+from tests.trainer.groups import make_group
+from tests.worlds import LikesEven
+from trainer.config import TrainerConfig
+from trainer.grpo import learnable_packs, make_optimizer, update
+from trainer.packing import pack_group
+from trainer.policy import Policy
+
+LOOSE = {"max_mismatch": 100.0, "warmup_steps": 0}
+
+
+@pytest.fixture
+def policy(tiny_model):
+    return Policy(str(tiny_model), precision="float32")
+
+
+def total_logprob(policy, trajectory):
+    with torch.no_grad():
+        return float(policy.logprobs(pack_group([trajectory], np.ones(1), 10_000)[0])[0].sum())
+
+
+def test_one_whole_step_with_vllm_raises_the_probability_of_the_better_completion(
+    engine, renderer, event_loop_runner, policy, tiny_model
+):
+    env = LikesEven()
+    groups = event_loop_runner.run(
+        collect_groups(
+            [env.sample_task(0)], 4, lambda i: LikesEven(), engine, renderer, Sampling(12, 1.0, seed=3), Limits(480)
+        )
+    )
+    best = max(groups[0].trajectories, key=lambda t: t.score.value)
+    worst = min(groups[0].trajectories, key=lambda t: t.score.value)
+    assert best.score.value > worst.score.value
+    before = total_logprob(policy, best) - total_logprob(policy, worst)
+    config = TrainerConfig(learning_rate=1e-3, warmup_steps=0)
+    metrics = update(policy, make_optimizer(policy, config), groups, config, 0)
+    assert total_logprob(policy, best) - total_logprob(policy, worst) > before + 0.01
+    assert metrics["mismatch"] < 2e-3, "engine and trainer hold the same weights"
+    assert metrics["grad_norm"] > 0
+
+
+def test_groups_without_variance_are_skipped_and_change_nothing(policy):
+    rng = np.random.default_rng(0)
+    before = policy.state()
+    metrics = update(
+        policy, make_optimizer(policy, TrainerConfig()), [make_group(rng, [0.5] * 4)], TrainerConfig(**LOOSE), 0
+    )
+    assert metrics["zero_variance_share"] == 1
+    assert all(torch.equal(before[k], v) for k, v in policy.state().items())
+
+
+def test_episodes_without_a_verdict_leave_their_group():
+    group = make_group(np.random.default_rng(0), [0.0, 1.0, 0.5])
+    broken = group.trajectories[2]
+    fields = {f: getattr(broken, f) for f in broken.__dataclass_fields__}
+    failed = type(broken)(**(fields | {"score": failure(Status.INFRA_ERROR, "gone")}))
+    with_error = type(group)(group.task, (*group.trajectories[:2], failed))
+    without = type(group)(group.task, group.trajectories[:2])
+    (a,), _ = learnable_packs([with_error], 10_000)
+    (b,), _ = learnable_packs([without], 10_000)
+    assert np.array_equal(a[0].advantages, b[0].advantages)
+    assert np.array_equal(a[0].input_ids, b[0].input_ids)
+
+
+def test_the_update_does_not_depend_on_how_the_batch_is_split(tiny_model):
+    rng = np.random.default_rng(5)
+    groups = [make_group(rng, [0.1, 0.9, 0.4]) for _ in range(3)]
+    states = []
+    for pack_tokens in (64, 10_000):
+        policy = Policy(str(tiny_model), precision="float32")
+        config = TrainerConfig(pack_tokens=pack_tokens, learning_rate=1e-3, **LOOSE)
+        optimizer = torch.optim.SGD(policy.parameters, lr=1.0)
+        update(policy, optimizer, groups, config, 0)
+        states.append(policy.state())
+    for name, tensor in states[0].items():
+        assert torch.allclose(tensor, states[1][name], atol=1e-7, rtol=1e-5), name
+
+
+def test_several_optimiser_steps_a_round_keep_the_old_policy_fixed(tiny_model):
+    rng = np.random.default_rng(6)
+    groups = [make_group(rng, [0.0, 1.0]) for _ in range(4)]
+    clipped = []
+    for minibatches in (1, 4):
+        policy = Policy(str(tiny_model), precision="float32")
+        config = TrainerConfig(minibatches=minibatches, learning_rate=3e-2, **LOOSE)
+        clipped.append(update(policy, make_optimizer(policy, config), groups, config, 0)["ratio_clip_fraction"])
+    assert clipped[0] == 0
+    assert clipped[1] > 0
+
+
+def test_an_engine_with_other_weights_stops_the_run_before_the_weights_move(policy):
+    group = make_group(np.random.default_rng(0), [0.0, 1.0])
+    before = policy.state()
+    config = TrainerConfig(warmup_steps=0)
+    with pytest.raises(EngineError, match="doesn't hold the trainer's weights"):
+        update(policy, make_optimizer(policy, config), [group], config, 0)
+    assert all(torch.equal(before[k], v) for k, v in policy.state().items())
+
+
+def test_a_gradient_that_is_not_finite_stops_before_the_weights_are_touched(policy):
+    group = make_group(np.random.default_rng(0), [0.0, 1.0])
+    optimizer = make_optimizer(policy, TrainerConfig())
+    policy.parameters[1].register_hook(lambda gradient: gradient * float("nan"))
+    before = policy.state()
+    with pytest.raises(FloatingPointError, match="learning_rate"):
+        update(policy, optimizer, [group], TrainerConfig(**LOOSE), 0)
+    assert all(torch.equal(before[k], v) for k, v in policy.state().items())

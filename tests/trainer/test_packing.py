@@ -1,0 +1,86 @@
+"""Prefix sharing against the obvious way: every episode in a padded row of its own."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.trainer.groups import make_group
+from trainer.packing import pack_group
+from trainer.policy import Policy
+
+
+@pytest.fixture(scope="module")
+def policy(tiny_model):
+    return Policy(str(tiny_model), precision="float32")
+
+
+def padded_logprobs(policy, trajectories):
+    """The reference: right-padded rows, all logits, then the sampled positions."""
+    length = max(len(t.token_ids) for t in trajectories)
+    ids = torch.zeros(len(trajectories), length, dtype=torch.long)
+    attention = torch.zeros(len(trajectories), length, dtype=torch.long)
+    for row, t in enumerate(trajectories):
+        ids[row, : len(t.token_ids)] = torch.from_numpy(t.token_ids)
+        attention[row, : len(t.token_ids)] = 1
+    logprobs = policy.model(input_ids=ids, attention_mask=attention).logits.float().log_softmax(-1)
+    rows = []
+    for row, t in enumerate(trajectories):
+        at = torch.from_numpy(np.flatnonzero(t.loss_mask))
+        rows.append(logprobs[row, at - 1].gather(-1, ids[row, at][:, None])[:, 0])
+    return torch.cat(rows)
+
+
+def gradients(policy, loss):
+    policy.model.zero_grad()
+    loss.backward()
+    return [p.grad.clone() for p in policy.parameters]
+
+
+@pytest.mark.parametrize("max_tokens", [10_000, 60])
+def test_packed_logprobs_and_gradients_equal_padded_ones(policy, max_tokens):
+    group = make_group(np.random.default_rng(3), [0.1, 0.9, 0.4, 0.6, 0.2])
+    advantages = np.array([-1.0, 2.0, 0.5, -0.3, 1.1])
+    packs = pack_group(group.trajectories, advantages, max_tokens)
+    assert (len(packs) > 1) == (max_tokens == 60)
+    packed = torch.cat([policy.logprobs(p)[0] for p in packs])
+    padded = padded_logprobs(policy, group.trajectories)
+    assert torch.allclose(packed, padded, atol=2e-5, rtol=0)
+    weights = torch.cat([torch.from_numpy(p.advantages) for p in packs])
+    ours = gradients(policy, (weights * packed).sum())
+    theirs = gradients(policy, (weights * padded).sum())
+    for a, b in zip(ours, theirs, strict=True):
+        assert (a - b).norm() <= 1e-5 * b.norm(), "relative error in fp32"
+
+
+def test_entropies_equal_the_definition(policy):
+    group = make_group(np.random.default_rng(4), [0.0, 1.0])
+    pack = pack_group(group.trajectories, np.ones(2), 10_000)[0]
+    _, entropies = policy.logprobs(pack)
+    t = group.trajectories[0]
+    logits = policy.model(torch.from_numpy(t.token_ids.astype(np.int64))[None]).logits[0]
+    expected = torch.distributions.Categorical(logits=logits).entropy()[np.flatnonzero(t.loss_mask) - 1]
+    assert torch.allclose(entropies[: t.sampled_tokens], expected, atol=1e-4)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 6), st.integers(20, 200))
+def test_packs_hold_every_sampled_token_once_and_no_suffix_sees_another(seed, members, max_tokens):
+    group = make_group(np.random.default_rng(seed), [0.5] * members)
+    packs = pack_group(group.trajectories, np.arange(members), max_tokens)
+    targets = np.concatenate([p.targets for p in packs])
+    assert targets.tolist() == np.concatenate([t.token_ids[t.loss_mask] for t in group.trajectories]).tolist()
+    for pack in packs:
+        mask = pack.attention_mask()
+        segments = pack.segment_ids
+        other = (segments[:, None] != segments[None, :]) & (segments[None, :] != 0)
+        assert not (mask & other).any()
+        assert mask.diagonal().all()
+        assert len(pack.input_ids) <= max(max_tokens, max(len(t.token_ids) for t in group.trajectories))
+
+
+def test_groups_with_different_prompts_are_refused():
+    rng = np.random.default_rng(0)
+    a, b = make_group(rng, [0.1]), make_group(rng, [0.2])
+    with pytest.raises(ValueError, match="prompts of a group differ"):
+        pack_group([*a.trajectories, *b.trajectories], np.zeros(2), 100)
