@@ -59,7 +59,8 @@ class _Actor:
                 if on_gpu
                 # A seeded request whose prompt is split over two steps kills the CPU worker (its generator
                 # can't be rewound): prompts go in whole.
-                else {"enable_chunked_prefill": False, "max_num_batched_tokens": max(settings.max_context, 4096)}
+                # Small blocks, because only whole ones are found again by the next turn and the group.
+                else {"block_size": 32, "enable_chunked_prefill": False, "max_num_batched_tokens": max(settings.max_context, 4096)}
             ),
         )
         self._engine = AsyncLLM.from_engine_args(args)
@@ -117,6 +118,8 @@ class VllmEngine:
             "VLLM_LOGGING_LEVEL": os.environ.get("VLLM_LOGGING_LEVEL", "ERROR"),
             "VLLM_NO_USAGE_STATS": "1",
             "TQDM_DISABLE": "1",
+            "MALLOC_MMAP_THRESHOLD_": str(2**30),
+            "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
         }
         options = {"num_cpus": 0, "num_gpus": 1 if on_gpu else 0, "max_concurrency": 10_000}
         actor = ray.remote(_Actor).options(runtime_env={"env_vars": environment}, **options)

@@ -19,7 +19,7 @@ class Pack:
     Args:
         input_ids: int64 (T,).
         position_ids: int64 (T,): position within prompt + own suffix.
-        segment_ids: int32 (T,): 0 for the prompt, k for the k-th suffix.
+        segment_lengths: tokens of the prompt and of each suffix; they sum to T.
         predict_at: int64 (N,): index into T whose output predicts the token.
         targets: int64 (N,): the sampled token ids.
         sampler_logprobs: float32 (N,).
@@ -28,7 +28,7 @@ class Pack:
 
     input_ids: np.ndarray
     position_ids: np.ndarray
-    segment_ids: np.ndarray
+    segment_lengths: tuple[int, ...]
     predict_at: np.ndarray
     targets: np.ndarray
     sampler_logprobs: np.ndarray
@@ -36,10 +36,10 @@ class Pack:
 
     def attention_mask(self) -> np.ndarray:
         """bool (T, T): row may look at column."""
+        segments = np.repeat(np.arange(len(self.segment_lengths)), self.segment_lengths)
         order = np.arange(len(self.input_ids))
         causal = order[None, :] <= order[:, None]
-        own = self.segment_ids[None, :] == self.segment_ids[:, None]
-        return causal & (own | (self.segment_ids[None, :] == 0))
+        return causal & ((segments[None, :] == segments[:, None]) | (segments[None, :] == 0))
 
 
 def pack_group(trajectories: Sequence[Trajectory], advantages: np.ndarray, max_tokens: int) -> list[Pack]:
@@ -71,10 +71,10 @@ def pack_group(trajectories: Sequence[Trajectory], advantages: np.ndarray, max_t
 
 def _pack(prompt: np.ndarray, chosen: Sequence[tuple[Trajectory, float]]) -> Pack:
     start = len(prompt)
-    ids, positions, segments = [prompt], [np.arange(start)], [np.zeros(start)]
+    ids, positions = [prompt], [np.arange(start)]
     predict_at, targets, logprobs, advantages = [], [], [], []
     offset = start
-    for number, (trajectory, advantage) in enumerate(chosen, 1):
+    for trajectory, advantage in chosen:
         sampled = np.flatnonzero(trajectory.loss_mask)
         # The last sampled token is only predicted, never read.
         suffix = trajectory.token_ids[start : sampled[-1]] if len(sampled) else prompt[:0]
@@ -85,12 +85,11 @@ def _pack(prompt: np.ndarray, chosen: Sequence[tuple[Trajectory, float]]) -> Pac
         advantages.append(np.full(len(sampled), advantage))
         ids.append(suffix)
         positions.append(np.arange(start, start + len(suffix)))
-        segments.append(np.full(len(suffix), number))
         offset += len(suffix)
     return Pack(
         np.concatenate(ids).astype(np.int64),
         np.concatenate(positions).astype(np.int64),
-        np.concatenate(segments).astype(np.int32),
+        tuple(len(part) for part in ids),
         np.concatenate(predict_at).astype(np.int64),
         np.concatenate(targets).astype(np.int64),
         np.concatenate(logprobs).astype(np.float32),

@@ -12,6 +12,7 @@ from trainer.config import SftConfig
 from trainer.policy import Policy
 
 _SAVE_STEPS = 10
+_MICRO_BATCH = 2  # all logits of a row exist at once here: 200 MB for 500 tokens of the default model
 
 
 def expert_trajectories(groups: Sequence[Group]) -> list[Trajectory]:
@@ -58,7 +59,8 @@ def fine_tune(
     arguments = SFTConfig(
         output_dir=str(folder),
         num_train_epochs=config.epochs,
-        per_device_train_batch_size=config.batch_size,
+        per_device_train_batch_size=min(config.batch_size, _MICRO_BATCH),
+        gradient_accumulation_steps=-(-config.batch_size // _MICRO_BATCH),
         learning_rate=config.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=2,

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trainer.groups import make_group
+from trainer.attention import prefix_attention
 from trainer.packing import pack_group
 from trainer.policy import Policy
 
@@ -72,7 +73,7 @@ def test_packs_hold_every_sampled_token_once_and_no_suffix_sees_another(seed, me
     assert targets.tolist() == np.concatenate([t.token_ids[t.loss_mask] for t in group.trajectories]).tolist()
     for pack in packs:
         mask = pack.attention_mask()
-        segments = pack.segment_ids
+        segments = np.repeat(np.arange(len(pack.segment_lengths)), pack.segment_lengths)
         other = (segments[:, None] != segments[None, :]) & (segments[None, :] != 0)
         assert not (mask & other).any()
         assert mask.diagonal().all()
@@ -84,3 +85,17 @@ def test_groups_with_different_prompts_are_refused():
     a, b = make_group(rng, [0.1]), make_group(rng, [0.2])
     with pytest.raises(ValueError, match="prompts of a group differ"):
         pack_group([*a.trajectories, *b.trajectories], np.zeros(2), 100)
+
+
+def test_the_attention_of_a_pack_equals_one_masked_pass_over_the_whole_row():
+    generator = torch.Generator().manual_seed(0)
+    group = make_group(np.random.default_rng(7), [0.1, 0.2, 0.3])
+    pack = pack_group(group.trajectories, np.ones(3), 10_000)[0]
+    rows = len(pack.input_ids)
+    query = torch.randn(1, 4, rows, 8, generator=generator)
+    key, value = (torch.randn(1, 2, rows, 8, generator=generator) for _ in range(2))
+    found, _ = prefix_attention(None, query, key, value, None, scaling=0.3, segment_lengths=pack.segment_lengths)
+    scores = query @ key.repeat_interleave(2, 1).transpose(-1, -2) * 0.3
+    scores = scores.masked_fill(~torch.from_numpy(pack.attention_mask()), float("-inf"))
+    expected = (scores.softmax(-1) @ value.repeat_interleave(2, 1)).transpose(1, 2)
+    assert torch.allclose(found, expected, atol=1e-5)
