@@ -28,6 +28,10 @@ class Tool:
     arguments: type[BaseModel]
     function: Callable[..., Any]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles by the function: the argument model is made at run time, where pickle can't find it."""
+        return make_tool, (self.function,)
+
     @property
     def schema(self) -> dict[str, Any]:
         """The OpenAI function schema that chat templates render."""

