@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,8 @@ def start_ray(address: str) -> Any:
 
     if ray.is_initialized():
         return ray
+    if address not in ("local", "auto"):
+        _check_reachable(address)
     local = {"include_dashboard": False, "object_store_memory": 256 * 2**20} if address == "local" else {}
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", configure_logging=False, **local)
@@ -193,6 +196,18 @@ def start_ray(address: str) -> Any:
         hint = "run `ray stop --force` and try again" if address == "local" else "check rollout.ray_address"
         raise EngineError(f"Ray can't start at {address!r}: {_last_line(str(error))}; {hint}") from error
     return ray
+
+
+def _check_reachable(address: str) -> None:
+    # Ray itself would retry for minutes.
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except (OSError, ValueError) as error:
+        raise EngineError(
+            f"no Ray cluster at rollout.ray_address={address!r} ({error}); "
+            "use `local`, `auto`, or the host:port that `ray start` printed"
+        ) from None
 
 
 def _last_line(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from envs.base import Task
+from rewards.errors import EnvironmentFault
 from rollout.chat import ChatRenderer
 from rollout.collect import collect_groups
 from rollout.engine import Engine, Sampling
@@ -71,6 +72,9 @@ async def evaluate(
 
     Returns:
         Outcomes in the order of `tasks`.
+
+    Raises:
+        EnvironmentFault: an environment failed in every one of its episodes.
     """
     groups = await collect_groups(
         tasks,
@@ -83,4 +87,9 @@ async def evaluate(
         rollout.concurrency,
         on_episode,
     )
-    return [outcome_of(group.trajectories[0]) for group in groups]
+    outcomes = [outcome_of(group.trajectories[0]) for group in groups]
+    for env in {o.env for o in outcomes}:
+        mine = [o for o in outcomes if o.env == env]
+        if all(o.score is None for o in mine):
+            raise EnvironmentFault(f"{env}: none of {len(mine)} episodes could be judged: {mine[0].reason}")
+    return outcomes

@@ -1,0 +1,58 @@
+import json
+
+import numpy as np
+from rich.console import Console
+
+from trainer.logs import Display, MetricsLog, PhaseLog, memory_gb, read_metrics
+
+
+def test_metrics_of_steps_that_will_be_repeated_are_dropped(tmp_path):
+    log = MetricsLog(tmp_path, 0)
+    for step in range(4):
+        log.write({"step": step, "reward_mean": step / 10})
+    log.close()
+    log = MetricsLog(tmp_path, 2)
+    log.write({"step": 2, "reward_mean": 0.9})
+    log.close()
+    assert [(r["step"], r["reward_mean"]) for r in read_metrics(tmp_path / "metrics.jsonl")] == [
+        (0, 0.0),
+        (1, 0.1),
+        (2, 0.9),
+    ]
+    assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_a_line_cut_by_a_kill_is_dropped(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 0}\n{"step": 1, "rew')
+    assert read_metrics(path) == [{"step": 0}]
+    assert path.read_text() == '{"step": 0}\n'
+
+
+def test_phase_times_add_up_over_interruptions(tmp_path):
+    for _ in range(2):
+        log = PhaseLog(tmp_path)
+        try:
+            with log.measure("grpo"):
+                raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            pass
+    first = json.loads((tmp_path / "phases.json").read_text())["grpo"]["seconds"]
+    assert PhaseLog(tmp_path).summary()[0]["seconds"] == first
+    assert PhaseLog(tmp_path).summary()[0]["peak_memory_gb"] > 0
+
+
+def test_memory_sees_what_this_process_holds():
+    before = memory_gb()
+    held = np.ones(2**26)  # 512 MiB
+    assert memory_gb() - before > 0.4
+    assert held[0] == 1
+
+
+def test_progress_outside_a_terminal_is_plain_lines(capsys):
+    display = Display(Console(width=200, force_terminal=False))
+    with display.bar("grpo", 3, done=1, lines=True) as bar:
+        bar.advance("reward 0.5")
+    out = capsys.readouterr().out
+    assert "grpo 2/3  reward 0.5" in out
+    assert "left" in out

@@ -1,0 +1,161 @@
+"""The whole run through the command line on a tiny model: bad input, kill and resume, and what is left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+ROOT = Path(__file__).parents[2]
+CONFIG = """
+name: tiny
+precision: float32
+environments:
+  - id: postgym/Weather-v0
+    difficulty: [0.0, 0.2]
+  - id: postgym/WordProblems-v0
+    difficulty: [0.0, 0.2]
+sft: {traces: 32, epochs: 3, batch_size: 4, learning_rate: 3.0e-3}
+rollout: {groups: 2, group_size: 4, max_new_tokens: 24, max_context: 480, concurrency: 1, step_seconds: 30}
+trainer: {steps: 4, learning_rate: 1.0e-3}
+evaluation: {tasks: 4}
+"""
+
+
+def command(folder, model, *extra):
+    (folder / "config.yaml").write_text(CONFIG)
+    return [
+        *(sys.executable, "scripts/train.py", str(folder / "config.yaml"), "--runs", str(folder / "runs")),
+        *("--model", str(model), *extra),
+    ]
+
+
+def run(folder, model, *extra):
+    return subprocess.run(command(folder, model, *extra), cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, tiny_model):
+    """A run that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    done = run(folder, tiny_model)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder / "runs" / "tiny", done.stdout
+
+
+def weights(folder):
+    (newest,) = sorted(folder.glob("checkpoints/step-*"))[-1:]
+    return load_file(newest / "weights.safetensors")
+
+
+def test_a_run_leaves_everything_it_promises(finished):
+    folder, output = finished
+    summary = json.loads((folder / "summary.json").read_text())
+    assert list(summary["stages"]) == ["base", "sft", "grpo"]
+    assert summary["stages"]["grpo"]["overall"]["n"] == 4
+    assert {p["name"] for p in summary["phases"]} >= {"evaluate base", "sft", "grpo", "evaluate grpo"}
+    assert all(p["seconds"] > 0 and p["peak_memory_gb"] > 0 for p in summary["phases"])
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [0, 1, 2, 3]
+    assert max(row.get("mismatch", 0) for row in rows) < 2e-3, "the engine held the trainer's weights at every step"
+    assert len(list((folder / "trajectories").glob("step-*.parquet"))) == 4
+    assert list((folder / "tensorboard").iterdir())
+    assert "report.html" in output
+    assert "grpo 4/4" in output
+
+
+def test_the_final_model_is_the_last_checkpoint_and_loads_in_transformers(finished):
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder, _ = finished
+    model = AutoModelForCausalLM.from_pretrained(folder / "model", dtype=torch.float32)
+    assert AutoTokenizer.from_pretrained(folder / "model").chat_template
+    for name, expected in weights(folder).items():
+        rounded = torch.from_numpy(expected).bfloat16().float()
+        assert torch.equal(model.state_dict()[name], rounded), name
+
+
+def test_a_finished_run_is_not_trained_again(finished, tiny_model):
+    folder, _ = finished
+    before = (folder / "summary.json").stat().st_mtime_ns
+    again = run(folder.parents[1], tiny_model)
+    assert again.returncode == 0
+    assert "finished already" in again.stdout
+    assert (folder / "summary.json").stat().st_mtime_ns == before
+
+
+def test_another_config_does_not_go_on_in_the_same_folder(finished, tiny_model):
+    folder, _ = finished
+    other = run(folder.parents[1], tiny_model, "--seed", "5")
+    assert other.returncode == 2
+    assert "other settings (seed)" in other.stderr
+
+
+def test_a_killed_run_goes_on_to_the_same_parameters_as_an_undisturbed_one(finished, tiny_model, tmp_path):
+    whole, _ = finished
+    folder = tmp_path / "runs" / "tiny"
+    for moment in ("eval/sft.jsonl", "checkpoints/step-00002/state.json"):
+        process = subprocess.Popen(
+            command(tmp_path, tiny_model), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        _wait_for(folder / moment, process)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    resumed = run(tmp_path, tiny_model)
+    assert resumed.returncode == 0, resumed.stderr[-3000:]
+    assert "going on after step" in resumed.stdout
+    assert "evaluate base" not in resumed.stdout
+    expected, found = weights(whole), weights(folder)
+    assert expected.keys() == found.keys()
+    for name in expected:
+        assert np.allclose(expected[name], found[name], atol=1e-5, rtol=0), name
+    steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [0, 1, 2, 3], "nothing is trained twice, nothing is left out"
+    assert not [p for p in folder.rglob(".*") if p.is_file()], "no half-written files"
+    assert _gone(tmp_path), "the engine of a killed run ends with it"
+
+
+def _wait_for(path, process, seconds=240):
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None, f"the run ended before {path.name} appeared"
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.02)
+
+
+def _gone(folder):
+    import psutil
+
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        left = [p for p in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(p.info["cmdline"] or ())]
+        if not left:
+            return True
+        time.sleep(0.5)
+    return False
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        (["--model", "/nowhere/model"], "model folder /nowhere/model does not exist"),
+        (["--environments.0.id", "postgym/Wether-v0"], "did you mean postgym/Weather-v0"),
+        (["--trainer.learning_rat", "1"], "did you mean learning_rate"),
+        (["--rollout.kv_cache_gb", "100000"], "rollout.kv_cache_gb"),
+        (["--rollout.ray_address", "127.0.0.1:1"], "rollout.ray_address"),
+    ],
+)
+def test_bad_input_is_one_clear_message_and_exit_code_2(tmp_path, tiny_model, extra, said):
+    found = run(tmp_path, tiny_model, *extra)
+    assert found.returncode == 2
+    assert said in found.stderr
+    assert "Traceback" not in found.stderr + found.stdout
+    assert len([line for line in found.stderr.splitlines() if line.startswith("error:")]) == 1
+    assert not list(tmp_path.rglob("*.jsonl")), "nothing half-written"

@@ -1,0 +1,40 @@
+from collections import Counter
+
+from trainer.config import EnvironmentConfig
+from trainer.tasks import Mixture
+
+A, B = "postgym/Weather-v0", "postgym/WordProblems-v0"
+
+
+def mixture(**weights):
+    return Mixture(
+        [
+            EnvironmentConfig(id=A, difficulty=(0.0, 0.2), weight=weights.get("a", 1)),
+            EnvironmentConfig(id=B, difficulty=(0.1, 0.1), weight=weights.get("b", 1)),
+        ]
+    )
+
+
+def test_held_out_tasks_are_split_evenly_over_environments_and_difficulty():
+    tasks = mixture().held_out(9)
+    assert Counter(t.env for t in tasks) == {A: 5, B: 4}
+    assert [t.difficulty for t in tasks if t.env == A] == [0.0, 0.05, 0.1, 0.15000000000000002, 0.2]
+    assert {t.split for t in tasks} == {"test"}
+    assert tasks == mixture().held_out(9)
+
+
+def test_training_tasks_follow_from_their_key_and_never_meet_the_held_out_ones():
+    tasks = mixture().training(40, 0, "grpo", 1)
+    assert tasks == mixture().training(40, 0, "grpo", 1)
+    assert {t.fingerprint for t in tasks}.isdisjoint(t.fingerprint for t in mixture().training(40, 0, "grpo", 2))
+    assert {t.fingerprint for t in tasks}.isdisjoint(t.fingerprint for t in mixture().held_out(200))
+    assert {t.split for t in tasks} == {"train"}
+
+
+def test_weights_share_out_the_training_tasks():
+    assert Counter(t.env for t in mixture(a=3).training(40, 0)) == {A: 30, B: 10}
+
+
+def test_small_rounds_give_every_environment_its_share_over_time():
+    counts = Counter(t.env for step in range(60) for t in mixture().training(1, 0, "grpo", step))
+    assert min(counts.values()) > 20
