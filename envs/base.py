@@ -78,10 +78,12 @@ class TextSpace(gymnasium.Space[str]):
         super().__init__(None, None, seed)
 
     def sample(self, mask: Any = None, probability: Any = None) -> str:
-        letters = "abcdefghij klmnop 0123456789 <tool_call>{}".split(" ")
+        """Eight random words."""
+        letters = ["abc", "Answer:", "42", "<tool_call>", "{", "}", "</tool_call>", "?"]
         return " ".join(letters[int(i)] for i in self.np_random.integers(0, len(letters), 8))
 
     def contains(self, x: Any) -> bool:
+        """Text, or a message."""
         return isinstance(x, str | Message)
 
     def __eq__(self, other: object) -> bool:
@@ -94,9 +96,11 @@ class MessageSpace(TextSpace):
     """A tuple of messages: the observation space."""
 
     def sample(self, mask: Any = None, probability: Any = None) -> Any:
+        """One random user message."""
         return (Message("user", super().sample()),)
 
     def contains(self, x: Any) -> bool:
+        """A tuple that holds messages only."""
         return isinstance(x, tuple) and all(isinstance(m, Message) for m in x)
 
 

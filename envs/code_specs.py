@@ -7,6 +7,7 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 Values = list[Any]
@@ -113,7 +114,7 @@ def _reshape(rng: random.Random) -> Stage:
             Stage(
                 "replace {xs} by the differences of neighbours, later minus earlier",
                 "[b - a for a, b in zip({xs}, {xs}[1:])]",
-                lambda v: [b - a for a, b in zip(v, v[1:], strict=False)],
+                lambda v: [b - a for a, b in pairwise(v)],
             ),
         )
     )
@@ -155,7 +156,7 @@ def _rich_result(rng: random.Random) -> Stage:
             Stage(
                 "the largest sum of two neighbours, or 0 if there are fewer than two",
                 "max((a + b for a, b in zip({xs}, {xs}[1:])), default=0)",
-                lambda v: max((a + b for a, b in zip(v, v[1:], strict=False)), default=0),
+                lambda v: max((a + b for a, b in pairwise(v)), default=0),
             ),
         )
     )

@@ -42,7 +42,7 @@ def play(env: TextEnv, task: Task, policy: Policy) -> tuple[Transcript, Score]:
 def null_policies(env: TextEnv, task: Task) -> dict[str, Policy]:
     """Policies that know nothing of the task: none may earn points."""
     rng = random.Random(task.seed)
-    words = "the a of 7 yes answer: is 12 to Paris def return 3.5 and it".split()
+    words = ["the", "a", "of", "7", "yes", "answer:", "is", "12", "to", "Paris", "def", "return", "3.5", "and", "it"]
     refusal = "I'm sorry, but I can't help with that."
 
     def every_tool(messages: Sequence[Message]) -> Message:

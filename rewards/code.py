@@ -1,4 +1,7 @@
-"""Code, judged by the evidence of tests that ran elsewhere: `{"tests": {"kind", "passed": [...], "reasons": [...]}}`."""
+"""Code, judged by the evidence of tests that ran elsewhere.
+
+The evidence is `{"tests": {"kind", "passed": [...], "reasons": [...], "reason"}}`, as `envs.code` gathers it.
+"""
 
 import re
 from collections.abc import Mapping
@@ -28,7 +31,7 @@ def extract_code(text: str) -> str | None:
     return None
 
 
-def tests_passed(transcript: Transcript, target: Mapping[str, Any]) -> Score:
+def passes_tests(transcript: Transcript, target: Mapping[str, Any]) -> Score:
     """1 when every hidden test passes; else at most 0.1, by the share that passes.
 
     No tests are the task's fault; tests that could not be run are the machinery's.
@@ -43,8 +46,9 @@ def tests_passed(transcript: Transcript, target: Mapping[str, Any]) -> Score:
         return Score(0.0, "no single program in the answer", status=Status.INVALID_OUTPUT)
     if kind != "ok" or len(passed) != len(target["tests"]):
         return Score(0.0, f"{kind}: {evidence.get('reason', '')}")
-    share = sum(p is True for p in passed) / len(passed)
+    right = sum(p is True for p in passed)
+    share = right / len(passed)
     if share == 1:
         return Score(1.0, f"all {len(passed)} tests pass")
     first = next((r for r in evidence.get("reasons", ()) if r), "")
-    return Score(_PARTIAL * share, f"{sum(passed)} of {len(passed)} tests pass; {first}")
+    return Score(_PARTIAL * share, f"{right} of {len(passed)} tests pass; {first}")

@@ -19,7 +19,7 @@ class TaskError(PostgymError):
     """A task or data set entry is broken: its gold answer can't be judged."""
 
 
-class EnvironmentFault(PostgymError):
+class EnvError(PostgymError):
     """An environment raised, hung or returned rubbish: its episode carries no score."""
 
 

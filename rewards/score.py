@@ -60,7 +60,9 @@ def failure(status: Status, reason: str) -> Score:
 class Reward(Protocol):
     """Judges one aspect of a transcript against the task's hidden target (plain JSON)."""
 
-    def __call__(self, transcript: Transcript, target: Mapping[str, Any]) -> Score: ...
+    def __call__(self, transcript: Transcript, target: Mapping[str, Any]) -> Score:
+        """The score of one aspect, with its reason."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class Rubric:
             raise ValueError(f"criteria need unique names and weights >= 0 that sum above 0, got {self.criteria}")
 
     def __call__(self, transcript: Transcript, target: Mapping[str, Any]) -> Score:
+        """The combined score; its parts explain every point."""
         parts: list[Part] = []
         vetoes: list[str] = []
         status = Status.OK

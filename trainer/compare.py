@@ -12,6 +12,7 @@ with `env` an id or "overall", `metric` "score" or "success" (share of full scor
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def paired_difference(
 def compare(stages: Mapping[str, Sequence[Outcome]]) -> dict[str, Any]:
     """Summaries of all stages, and differences of each to the one before and of the last to the first."""
     names = list(stages)
-    pairs = list(zip(names, names[1:], strict=False))
+    pairs = list(pairwise(names))
     if len(names) > 2:
         pairs.append((names[0], names[-1]))
     comparisons = [

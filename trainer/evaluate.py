@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from envs.base import Task
-from rewards.errors import EnvironmentFault
+from rewards.errors import EnvError
 from rollout.chat import ChatRenderer
 from rollout.collect import collect_groups
 from rollout.engine import Engine, Sampling
@@ -74,7 +74,7 @@ async def evaluate(
         Outcomes in the order of `tasks`.
 
     Raises:
-        EnvironmentFault: an environment failed in every one of its episodes.
+        EnvError: an environment failed in every one of its episodes.
     """
     groups = await collect_groups(
         tasks,
@@ -91,5 +91,5 @@ async def evaluate(
     for env in {o.env for o in outcomes}:
         mine = [o for o in outcomes if o.env == env]
         if all(o.score is None for o in mine):
-            raise EnvironmentFault(f"{env}: none of {len(mine)} episodes could be judged: {mine[0].reason}")
+            raise EnvError(f"{env}: none of {len(mine)} episodes could be judged: {mine[0].reason}")
     return outcomes

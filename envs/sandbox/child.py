@@ -104,6 +104,7 @@ def tagged(value, depth=0):
 
 
 def main():
+    """Reads the job, locks itself in, runs it, says what came of it."""
     job = json.loads(sys.stdin.buffer.read())
     out = int(sys.argv[1])
     os.chdir(job["folder"])

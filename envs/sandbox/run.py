@@ -3,6 +3,7 @@
 The code and the arguments go in, the values come out; expected values stay outside.
 """
 
+import contextlib
 import json
 import os
 import selectors
@@ -17,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from rewards.errors import EnvironmentFault
+from rewards.errors import EnvError
 
 _CHILD = Path(__file__).with_name("child.py")
 _MAX_OUTPUT = 1_000_000
@@ -75,7 +76,7 @@ def run_function(
     Works from any thread. The process, with all it could have started, is gone when this returns.
 
     Raises:
-        EnvironmentFault: this machine can't wall the code off (no network namespace or no Landlock);
+        EnvError: this machine can't wall the code off (no network namespace or no Landlock);
             POSTGYM_SANDBOX=unsafe runs it all the same, with limits only.
     """
     limits = limits or Limits()
@@ -110,18 +111,14 @@ def _communicate(job: bytes, limits: Limits) -> tuple[list[Any], bool, int]:
     try:
         deadline = time.monotonic() + limits.wall_seconds
         assert process.stdin is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):
             process.stdin.write(job)
             process.stdin.close()
-        except BrokenPipeError:
-            pass
         said, timed_out = _read(read, deadline)
     finally:
         os.close(read)
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         process.wait()
     return _parse(said), timed_out, process.returncode
 
@@ -155,7 +152,7 @@ def _result(lines: list[Any], timed_out: bool, status: int, expected: int, neede
     first = lines[0] if lines and isinstance(lines[0], dict) else {}
     layers = tuple(first.get("layers", ()))
     if len({"network", "files"} & set(layers)) < needed:
-        raise EnvironmentFault(
+        raise EnvError(
             f"the sandbox can't wall code off here (walls that stood: {', '.join(layers) or 'none'}; network and "
             "files are needed): run on Linux 5.13 or newer as root or with user namespaces, or set "
             "POSTGYM_SANDBOX=unsafe where the code can be trusted"
