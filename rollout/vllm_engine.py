@@ -1,6 +1,7 @@
 """vLLM's `AsyncLLM` in a Ray actor: generates many requests at once and takes new weights without a restart."""
 
 import contextlib
+import io
 import os
 import socket
 from dataclasses import dataclass
@@ -191,7 +192,8 @@ def start_ray(address: str) -> Any:
         _check_reachable(address)
     local = {"include_dashboard": False, "object_store_memory": 256 * 2**20} if address == "local" else {}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR", configure_logging=False, **local)
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            ray.init(address=address, log_to_driver=False, logging_level="ERROR", configure_logging=False, **local)
     except Exception as error:
         hint = "run `ray stop --force` and try again" if address == "local" else "check rollout.ray_address"
         raise EngineError(f"Ray can't start at {address!r}: {_last_line(str(error))}; {hint}") from error

@@ -11,7 +11,7 @@ from rewards.errors import ConfigError
 from rewards.files import write_json_atomically
 from rollout.models import resolve_model
 from trainer.config import Config, explain_validation
-from trainer.logs import Display, PhaseLog
+from trainer.logs import Display, PhaseLog, quiet_libraries
 from trainer.run_folder import claim_folder, fixed_precision
 
 
@@ -60,6 +60,7 @@ def benchmark(models: Mapping[str, str], config: Config, folder: Path, display: 
     description = {"models": dict(models), **config.model_dump(mode="json", exclude={"sft", "trainer"})}
     claim_folder(folder, description)
     precision = fixed_precision(folder, config.precision)
+    quiet_libraries()
     phases = PhaseLog(folder)
     for name, model in folders.items():
         path = folder / "eval" / f"{name}.jsonl"

@@ -107,6 +107,16 @@ class PhaseLog:
         return [{"name": name, **values} for name, values in self.phases.items()]
 
 
+def quiet_libraries() -> None:
+    """Silences the libraries' own progress bars and notices: ours say what is going on."""
+    import datasets
+    import transformers
+
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    datasets.disable_progress_bars()
+
+
 class Display:
     """Live bars in a terminal, plain lines elsewhere."""
 

@@ -25,7 +25,7 @@ from trainer.checkpoint import CheckpointStore
 from trainer.compare import Outcome, compare, read_outcomes, write_outcomes
 from trainer.config import Config
 from trainer.evaluate import engine_settings, evaluate_with_bar
-from trainer.logs import Display, MetricsLog, PhaseLog, read_metrics
+from trainer.logs import Display, MetricsLog, PhaseLog, quiet_libraries, read_metrics
 from trainer.report import write_report
 from trainer.run_folder import claim_folder, fixed_precision, weight_folder
 from trainer.tasks import Mixture
@@ -76,6 +76,7 @@ class Run:
 
         from trainer.policy import Policy
 
+        quiet_libraries()
         self.precision = fixed_precision(self.folder, self.config.precision)
         what = f"model {self.config.model}, {self.precision}, folder {self.folder}"
         self.display.say(f"[bold]postgym[/bold] {self.config.name}: {what}")

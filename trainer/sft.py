@@ -52,7 +52,6 @@ def fine_tune(
             if logs and "loss" in logs:
                 on_step({"step": state.global_step, "of": state.max_steps, "loss": float(logs["loss"])})
 
-    transformers.utils.logging.set_verbosity_error()
     rows = [
         {"input_ids": t.token_ids.tolist(), "assistant_masks": t.loss_mask.astype(int).tolist()} for t in trajectories
     ]
