@@ -67,8 +67,12 @@ class Run:
                 self._evaluate(runner, "sft", None, 0)
                 self._grpo(runner)
                 self._evaluate(runner, "grpo", None, self.config.trainer.steps)
+            except KeyboardInterrupt:
+                self.display.say("stopped; the same command goes on from here")
+                raise
             finally:
                 self.engine.close()
+                shutil.rmtree(self.sync_folder, ignore_errors=True)
         return self._finish()
 
     def _start(self) -> None:
@@ -84,7 +88,7 @@ class Run:
         self.tokenizer = AutoTokenizer.from_pretrained(self.model_folder)
         self.renderer = ChatRenderer(self.tokenizer)
         self.policy = Policy(self.model_folder, self.precision)
-        self.sync_folder = weight_folder()
+        self.sync_folder = weight_folder(self.folder)
 
     # Evaluation
 
@@ -226,7 +230,6 @@ class Run:
         self.policy.save(staging, self.tokenizer)
         shutil.rmtree(final, ignore_errors=True)
         staging.rename(final)
-        shutil.rmtree(self.sync_folder, ignore_errors=True)
         stages: dict[str, list[Outcome]] = {s: read_outcomes(self.folder / "eval" / f"{s}.jsonl") for s in STAGES}
         summary = {
             "name": self.config.name,

@@ -1,8 +1,8 @@
 """A run's folder: who owns it, and what was fixed when it began."""
 
+import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -58,8 +58,13 @@ def machine() -> dict[str, Any]:
     }
 
 
-def weight_folder() -> Path:
-    """A folder in memory (/dev/shm) for handing weights to the engine; on disk where there is none."""
+def weight_folder(folder: Path) -> Path:
+    """Where a run hands weights to its engine: in memory (/dev/shm), or in the run's folder where there is none.
+
+    The name follows from the run's folder, so that a resumed run finds, and in the end removes, what a
+    killed one left.
+    """
     shared = Path("/dev/shm")
-    parent = shared if shared.is_dir() and os.access(shared, os.W_OK) else None
-    return Path(tempfile.mkdtemp(prefix="postgym-weights-", dir=parent))
+    if not (shared.is_dir() and os.access(shared, os.W_OK)):
+        return folder / ".weights"
+    return shared / f"postgym-weights-{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]}"

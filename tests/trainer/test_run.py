@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from trainer.run_folder import weight_folder
+
 ROOT = Path(__file__).parents[2]
 CONFIG = """
 name: tiny
@@ -120,6 +122,7 @@ def test_a_killed_run_goes_on_to_the_same_parameters_as_an_undisturbed_one(finis
     assert steps == [0, 1, 2, 3], "nothing is trained twice, nothing is left out"
     assert not [p for p in folder.rglob(".*") if p.is_file()], "no half-written files"
     assert _gone(tmp_path), "the engine of a killed run ends with it"
+    assert not weight_folder(folder).exists(), "no weights are left in memory"
 
 
 def _wait_for(path, process, seconds=240):
@@ -140,6 +143,19 @@ def _gone(folder):
             return True
         time.sleep(0.5)
     return False
+
+
+def test_ctrl_c_says_how_to_go_on(tiny_model, tmp_path):
+    process = subprocess.Popen(
+        command(tmp_path, tiny_model), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    _wait_for(tmp_path / "runs" / "tiny" / "eval" / "base.jsonl", process)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=90)
+    assert process.returncode == 130
+    assert "the same command goes on" in out
+    assert "Traceback" not in err
+    assert _gone(tmp_path)
 
 
 @pytest.mark.parametrize(
