@@ -145,9 +145,14 @@ def _gone(folder):
     return False
 
 
-def test_ctrl_c_says_how_to_go_on(tiny_model, tmp_path):
+def test_ctrl_c_says_how_to_go_on_and_a_left_over_ray_session_is_no_matter(tiny_model, tmp_path):
     process = subprocess.Popen(
-        command(tmp_path, tiny_model), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command(tmp_path, tiny_model),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"RAY_ADDRESS": "127.0.0.1:1"},  # of a cluster that is gone
     )
     _wait_for(tmp_path / "runs" / "tiny" / "eval" / "base.jsonl", process)
     process.send_signal(signal.SIGINT)
@@ -175,3 +180,44 @@ def test_bad_input_is_one_clear_message_and_exit_code_2(tmp_path, tiny_model, ex
     assert "Traceback" not in found.stderr + found.stdout
     assert len([line for line in found.stderr.splitlines() if line.startswith("error:")]) == 1
     assert not list(tmp_path.rglob("*.jsonl")), "nothing half-written"
+
+
+def test_a_benchmark_compares_any_two_models_on_the_same_tasks(finished, tiny_model, tmp_path):
+    folder, _ = finished
+    arguments = [
+        *(sys.executable, "scripts/benchmark.py", "--models", f"base={tiny_model}", f"trained={folder / 'model'}"),
+        *("--envs", "postgym/Weather-v0,postgym/WordProblems-v0", "--n", "6", "--difficulty", "0,0.2"),
+        *("--max-new-tokens", "16", "--max-context", "480", "--precision", "float32", "--out", str(tmp_path / "out")),
+    ]
+    found = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert found.returncode == 0, found.stderr[-3000:]
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert list(summary["stages"]) == ["base", "trained"]
+    assert summary["stages"]["trained"]["overall"]["n"] == 6
+    assert summary["comparisons"][0]["n"] == 6
+    assert "trained - base" in found.stdout
+    assert (tmp_path / "out" / "report.html").is_file()
+    again = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert again.returncode == 0
+    assert "evaluate" not in again.stdout, "what is evaluated is not evaluated again"
+
+
+@pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        (["--models", "base"], "name=path"),
+        (["--models", "a=/nowhere"], "/nowhere does not exist"),
+        (["--envs", "postgym/Wether-v0"], "did you mean postgym/Weather-v0"),
+        (["--difficulty", "high"], "--difficulty"),
+        (["--n", "0"], "evaluation.tasks"),
+    ],
+)
+def test_a_benchmark_of_nonsense_is_refused(tmp_path, extra, said):
+    base = {"--models": "a=smollm2-135m-instruct", "--envs": "postgym/Weather-v0", "--out": str(tmp_path / "out")}
+    words = [w for pair in (base | dict([extra])).items() for w in pair]
+    found = subprocess.run(
+        [sys.executable, "scripts/benchmark.py", *words], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert found.returncode == 2
+    assert said in found.stderr
+    assert "Traceback" not in found.stderr
