@@ -42,6 +42,14 @@ def keep_freed_memory() -> None:
         libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
 
 
+def return_freed_memory() -> None:
+    """Gives back what `keep_freed_memory` kept: the next phase, or the engine, may need it."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 class Policy:
     """A causal language model with fp32 weights, computing under bf16 autocast.
 

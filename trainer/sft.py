@@ -4,12 +4,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from rewards.errors import TaskError
 from rollout.trajectory import Group, Trajectory
 from trainer.config import SftConfig
-from trainer.policy import Policy
+from trainer.policy import Policy, return_freed_memory
 
 _SAVE_STEPS = 10
 _MICRO_BATCH = 2  # all logits of a row exist at once here: 200 MB for 500 tokens of the default model
@@ -87,8 +85,8 @@ def fine_tune(
     trainer.train(resume_from_checkpoint=_last_whole_checkpoint(folder))
     policy.model.eval()
     policy.model.zero_grad(set_to_none=True)
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    del trainer  # and with it Adam's state
+    return_freed_memory()
 
 
 def _last_whole_checkpoint(folder: Path) -> str | None:

@@ -1,0 +1,71 @@
+"""What every benchmark here shares: ours and a named peer measured in turn, the medians' ratio shown and written.
+
+The JSON is a list of {"name", "ours", "peer", "peer_name", "ratio", "unit", "repeats", "machine"}; a ratio above 1
+means that ours is better.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rewards.files import write_json_atomically
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One comparison: medians of `repeats` measurements each, in `unit`."""
+
+    name: str
+    ours: float
+    peer: float
+    peer_name: str
+    ratio: float
+    unit: str
+    repeats: int
+    machine: dict[str, Any]
+
+
+def rate(work: Callable[[], Any], count: int) -> float:
+    """Jobs per second of `work`, which does `count` of them."""
+    started = time.perf_counter()
+    work()
+    return count / (time.perf_counter() - started)
+
+
+def compare(
+    name: str,
+    ours: Callable[[], float],
+    peer: Callable[[], float],
+    peer_name: str,
+    unit: str,
+    repeats: int = 5,
+    higher_is_better: bool = True,
+) -> Ratio:
+    """Measures ours and the peer in turn, `repeats` times each, after one round that doesn't count."""
+    from trainer.run_folder import machine
+
+    ours(), peer()
+    pairs = [(ours(), peer()) for _ in range(repeats)]
+    mine, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
+    ratio = mine / theirs if higher_is_better else theirs / mine
+    found = Ratio(name, mine, theirs, peer_name, ratio, unit, repeats, machine())
+    print(f"{name}: {mine:,.4g} {unit} against {theirs:,.4g} of {peer_name}: {ratio:.2f}x", flush=True)
+    return found
+
+
+def parser(description: str) -> argparse.ArgumentParser:
+    """A parser with the options that every benchmark takes."""
+    made = argparse.ArgumentParser(description=description)
+    made.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    made.add_argument("--repeats", type=int, default=5, help="measurements of each side (default 5)")
+    return made
+
+
+def write(path: Path | None, ratios: list[Ratio]) -> None:
+    """Writes the figures, if a file was asked for."""
+    if path is not None:
+        write_json_atomically(path, [asdict(r) for r in ratios])
