@@ -1,9 +1,10 @@
 import json
+import subprocess
+import sys
 
-import numpy as np
 from rich.console import Console
 
-from trainer.logs import Display, MetricsLog, PhaseLog, memory_gb, read_metrics
+from trainer.logs import Display, MetricsLog, PhaseLog, read_metrics
 
 
 def test_metrics_of_steps_that_will_be_repeated_are_dropped(tmp_path):
