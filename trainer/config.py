@@ -47,7 +47,8 @@ class EnvironmentConfig(_Section):
 class SftConfig(_Section):
     """Cold start on expert traces of the training split."""
 
-    traces: int = Field(240, ge=0, description="expert episodes, over all environments; 0 skips the stage")
+    traces: int = Field(240, ge=0, description="expert episodes, over all environments; 0 uses none")
+    file: Path | None = Field(None, description="JSONL of chats in the OpenAI layout, learned from beside the experts")
     epochs: int = Field(1, ge=1)
     batch_size: int = Field(8, ge=1, description="episodes per optimiser step")
     learning_rate: float = Field(2e-4, gt=0)

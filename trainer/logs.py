@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from rewards.files import read_jsonl, write_json_atomically, write_text_atomically
+
+_LOG_WIDTH = 120  # of a file or pipe: rich would take 80 and break lines
 
 
 class MetricsLog:
@@ -55,7 +58,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     text = path.read_text()
     if text and not text.endswith("\n"):
         write_text_atomically(path, text[: text.rfind("\n") + 1])
-    return list(read_jsonl(path))
+    return [row for _, row in read_jsonl(path)]
 
 
 def memory_gb() -> float:
@@ -121,7 +124,7 @@ class Display:
     """Live bars in a terminal, plain lines elsewhere."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False)
+        self.console = console or Console(highlight=False, width=None if sys.stdout.isatty() else _LOG_WIDTH)
 
     def say(self, text: str) -> None:
         """One line."""
