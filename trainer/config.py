@@ -81,7 +81,7 @@ class TrainerConfig(_Section):
     importance_cap: float = Field(2.0, ge=1, description="truncation of the engine/trainer importance weight")
     max_grad_norm: float = Field(1.0, gt=0)
     weight_decay: float = Field(0.0, ge=0)
-    pack_tokens: int = Field(1536, ge=64, description="tokens of one forward pass; longer groups are split")
+    pack_tokens: int = Field(1024, ge=64, description="tokens of one forward pass; longer groups are split")
     max_mismatch: float = Field(0.1, gt=0, description="mean |delta logprob| that proves a failed weight update")
     keep_checkpoints: int = Field(2, ge=1)
 

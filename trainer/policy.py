@@ -14,7 +14,7 @@ from rewards.errors import ConfigError
 from trainer import attention
 from trainer.packing import Pack
 
-_LOGIT_ROWS = 1024  # logits of a chunk: 1,024 x 49,152 x 4 bytes = 200 MB
+_LOGIT_ROWS = 512  # logits of a chunk: 512 x 49,152 x 4 bytes = 100 MB, held about five times
 
 
 def faster_precision() -> str:
