@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from rewards.files import read_jsonl, write_json_atomically, write_text_atomically
 
+_YOUNG = 1.0  # seconds
 _LOG_WIDTH = 120  # of a file or pipe: rich would take 80 and break lines
 
 
@@ -62,12 +63,17 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def memory_gb() -> float:
-    """GiB that this process and all below it hold, shared pages counted once."""
-    total = 0
+    """GiB that this process and all below it hold, shared pages counted once.
+
+    A process just started by vfork is its parent until it becomes its own programme: counting it would count the
+    parent twice, so children younger than a second are left out.
+    """
     me = psutil.Process()
-    for process in [me, *me.children(recursive=True)]:
+    total = me.memory_full_info().pss
+    for process in me.children(recursive=True):
         with contextlib.suppress(psutil.Error):
-            total += process.memory_full_info().pss
+            if time.time() - process.create_time() > _YOUNG:
+                total += process.memory_full_info().pss
     return total / 2**30
 
 
