@@ -90,7 +90,8 @@ _LIMITS = re.compile(
     r"|figure|answer|number|list|estimate|guidance|access|count)?\b"
 )
 _UNKNOWN = re.compile(
-    r"\bi(?:'m| am)?\b.{0,45}\b(?:do not|don't|cannot|can't|not|couldn't) (?:currently |actually |personally )?"
+    r"\bi(?:'m| am)?\b.{0,45}\b(?:do not|don't|cannot|can't|not|couldn't|unable to) "
+    r"(?:able to |currently |actually |personally )*"
     r"(?:have (?:any |direct |real-time |the |current )*(?:access|information|data|details|knowledge|record|personal"
     r"|preferences|opinions|beliefs)|know|find|access|aware|see|browse|verify"
     r"|a (?:doctor|lawyer|physician|financial))"
@@ -128,7 +129,8 @@ _POINTS = re.compile(
     r"|\bhave you\b|\bthey can\b|^\W*(?:contact|call|seek|consult|reach|talk|speak|report|consider)"
 )
 _AT_SERVICE = re.compile(
-    r"\bfeel free\b|\bis there (?:anything|something|another)|\bi(?:'m| am) (?:here|happy|glad|always|more than) "
+    r"\bplease (?:check|visit|refer)\b"
+    r"|\bfeel free\b|\bis there (?:anything|something|another)|\bi(?:'m| am) (?:here|happy|glad|always|more than) "
     r"|\bi(?:'d| would)(?: be)? (?:happy|glad|love|more than)|\blet me know\b|\bhow (?:else )?(?:can|may) i\b"
     r"|\b(?:any|other|different|another) (?:questions?|topics?|requests?)\b|\bwould you like\b"
     r"|\bhope (?:this|you|that)\b|\blet's\b|\blet us\b|\bhave you (?:thought|considered|tried)\b"
@@ -140,7 +142,7 @@ _ADVERBS = (
 )
 _WRONG = (
     r"(?:illegal|unethical|immoral|wrong|inappropriate|unacceptable|against the law|cruel|inhumane|dangerous|harmful"
-    r"|unlawful|offensive|disrespectful|discriminatory|unjust|forbidden|prohibited"
+    r"|unlawful|offensive|disrespectful|unkind|hurtful|discriminatory|unjust|forbidden|prohibited"
     r"|an? (?:\w+ )?(?:crime|felony|offen[cs]e|violation|harmful|criminal)|genocide)"
 )
 _RIGHT = (
@@ -187,7 +189,8 @@ _IDENTITY = re.compile(
 )
 _FEELS = re.compile(r"\b(?:can't|cannot|don't|do not) (?:\w+ )?(?:feel|feelings|emotions|experience)\b")
 _POLITE = re.compile(
-    r"^\W*(?:(?:i'm|i am|we're) (?:\w+ ){0,3}sorry|sorry|i apologi[sz]e|apologies|my apologies|thank|unfortunately)\b"
+    r"^\W*(?:(?:i'm|i am|we're) (?:\w+ ){0,3}sorry|sorry|i apologi[sz]e|apologies|my apologies|thank|unfortunately"
+    r"|it(?:'s| is) (?:natural|normal|understandable|okay|ok) (?:to|that))\b"
 )
 _DENIAL = re.compile(r"\bnot (?:\w+ )?(?:accurate|true|correct)\b|^\W*no\b")
 
