@@ -182,7 +182,6 @@ class Run:
 
     def _step(self, runner: asyncio.Runner, step: int, optimizer: Any) -> dict[str, float]:
         from trainer.grpo import update
-        from trainer.policy import return_freed_memory
 
         started = time.monotonic()
         path = self.folder / "trajectories" / f"step-{step:05d}.parquet"
@@ -195,7 +194,6 @@ class Run:
             write_groups(path, groups)
         sampled = time.monotonic()
         learned = update(self.policy, optimizer, groups, self.config.trainer, step)
-        return_freed_memory()
         updated = time.monotonic()
         self._sync(runner, step + 1)
         seconds = {
