@@ -31,7 +31,7 @@ def write_report(
     """Writes the page, whole or not at all.
 
     Args:
-        summary: as `summary.json` (see `trainer.compare`), with `name`, `phases` and `config`.
+        summary: as `summary.json` (see `trainer.compare`), with `name`, `phases`, `config` and `rubrics`.
         stages: outcomes by stage, the first the baseline.
         metrics: rows of `metrics.jsonl`; none for a comparison without training.
     """
@@ -50,6 +50,7 @@ def write_report(
         rows=_table(summary),
         pairs=_pairs(summary),
         charts=_charts(metrics),
+        rubrics=summary.get("rubrics", {}),
         phases=summary.get("phases", []),
         machine=json.dumps(summary.get("machine", {})),
         examples=_examples(stages),
