@@ -36,8 +36,8 @@ def write_json_atomically(path: Path, value: Any) -> None:
     write_text_atomically(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a JSONL file, blank lines skipped.
+def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line numbers, from 1, and objects of a JSONL file; blank lines are skipped.
 
     Raises:
         ConfigError: the file is missing, or a line holds no JSON object (file and line number are named).
@@ -54,4 +54,4 @@ def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
                 raise ConfigError(f"{path}:{number}: no JSON ({error}); mend or remove that line") from None
             if not isinstance(value, dict):
                 raise ConfigError(f"{path}:{number}: a JSON object is needed, found {type(value).__name__}")
-            yield value
+            yield number, value

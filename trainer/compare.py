@@ -125,11 +125,11 @@ def read_outcomes(path: Path) -> list[Outcome]:
         ConfigError: a line is no JSON or lacks a field; file and line number are named.
     """
     outcomes = []
-    for number, row in enumerate(read_jsonl(path), 1):
+    for number, row in read_jsonl(path):
         try:
             outcomes.append(Outcome(**{**row, "messages": tuple(row["messages"])}))
         except (TypeError, KeyError) as error:
-            raise ConfigError(f"{path}: outcome {number} is not one ({error}); evaluate again") from None
+            raise ConfigError(f"{path}:{number}: no outcome ({error}); evaluate again") from None
     return outcomes
 
 

@@ -64,7 +64,8 @@ class EnvironmentConfig(_Section):
 class SftConfig(_Section):
     """Cold start on expert traces of the training split."""
 
-    traces: int = Field(240, ge=0, description="expert episodes, over all environments; 0 skips the stage")
+    traces: int = Field(240, ge=0, description="expert episodes, over all environments; 0 uses none")
+    file: Path | None = Field(None, description="JSONL of chats in the OpenAI layout, learned from beside the experts")
     epochs: int = Field(1, ge=1)
     batch_size: int = Field(8, ge=1, description="episodes per optimiser step")
     learning_rate: float = Field(2e-4, gt=0)
@@ -97,7 +98,7 @@ class TrainerConfig(_Section):
     importance_cap: float = Field(2.0, ge=1, description="truncation of the engine/trainer importance weight")
     max_grad_norm: float = Field(1.0, gt=0)
     weight_decay: float = Field(0.0, ge=0)
-    pack_tokens: int = Field(1536, ge=64, description="tokens of one forward pass; longer groups are split")
+    pack_tokens: int = Field(1024, ge=64, description="tokens of one forward pass; longer groups are split")
     max_mismatch: float = Field(0.1, gt=0, description="mean |delta logprob| that proves a failed weight update")
     keep_checkpoints: int = Field(2, ge=1)
 

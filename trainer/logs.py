@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from rewards.files import read_jsonl, write_json_atomically, write_text_atomically
+
+_YOUNG = 1.0  # seconds
+_LOG_WIDTH = 120  # of a file or pipe: rich would take 80 and break lines
 
 
 class MetricsLog:
@@ -55,16 +59,21 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     text = path.read_text()
     if text and not text.endswith("\n"):
         write_text_atomically(path, text[: text.rfind("\n") + 1])
-    return list(read_jsonl(path))
+    return [row for _, row in read_jsonl(path)]
 
 
 def memory_gb() -> float:
-    """GiB that this process and all below it hold, shared pages counted once."""
-    total = 0
+    """GiB that this process and all below it hold, shared pages counted once.
+
+    A process just started by vfork is its parent until it becomes its own programme: counting it would count the
+    parent twice, so children younger than a second are left out.
+    """
     me = psutil.Process()
-    for process in [me, *me.children(recursive=True)]:
+    total = me.memory_full_info().pss
+    for process in me.children(recursive=True):
         with contextlib.suppress(psutil.Error):
-            total += process.memory_full_info().pss
+            if time.time() - process.create_time() > _YOUNG:
+                total += process.memory_full_info().pss
     return total / 2**30
 
 
@@ -121,7 +130,7 @@ class Display:
     """Live bars in a terminal, plain lines elsewhere."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False)
+        self.console = console or Console(highlight=False, width=None if sys.stdout.isatty() else _LOG_WIDTH)
 
     def say(self, text: str) -> None:
         """One line."""

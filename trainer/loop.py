@@ -14,6 +14,7 @@ import numpy as np
 
 from rewards.files import write_json_atomically
 from rollout.chat import ChatRenderer
+from rollout.chats import encode_chat, read_chats
 from rollout.collect import collect_groups, episode_seed, error_counts
 from rollout.engine import Sampling, ScriptedEngine
 from rollout.episode import Limits
@@ -41,7 +42,7 @@ class Run:
         folder: made if missing; one that another config made is refused.
 
     Raises:
-        ConfigError: the folder holds a run with other settings, or the model is missing.
+        ConfigError: the folder holds a run with other settings, the model is missing, or `sft.file` is no chats.
     """
 
     def __init__(self, config: Config, folder: Path, display: Display | None = None) -> None:
@@ -49,6 +50,7 @@ class Run:
         self.folder = folder
         self.display = display or Display()
         self.model_folder = resolve_model(config.model)
+        self.chats = read_chats(config.sft.file) if config.sft.file else []
         claim_folder(folder, config.model_dump(mode="json"))
         self.phases = PhaseLog(folder)
         self.mixture = Mixture(config.environments)
@@ -87,7 +89,7 @@ class Run:
         self.engine = VllmEngine(engine_settings(self.model_folder, self.config.rollout, self.precision))
         self.tokenizer = AutoTokenizer.from_pretrained(self.model_folder)
         self.renderer = ChatRenderer(self.tokenizer)
-        self.policy = Policy(self.model_folder, self.precision)
+        self.policy = Policy(self.model_folder, self.precision, self.config.rollout.temperature)
         self.sync_folder = weight_folder(self.folder)
 
     # Evaluation
@@ -122,7 +124,7 @@ class Run:
         if weights.is_file():
             self.policy.load_state(load_file(weights))
             return
-        if self.config.sft.traces:
+        if self.config.sft.traces or self.chats:
             with self.phases.measure("sft"):
                 self._fine_tune(runner)
         write_atomically(weights, lambda staging: save_file(self.policy.state(), staging))
@@ -137,14 +139,15 @@ class Run:
             lambda task: samplers[task.env].expert(task), self.renderer.encode, self.renderer.end_of_turn
         )
         groups = runner.run(self._collect(tasks, 1, experts, None))
-        traces = expert_trajectories(groups)
-        write_groups(self.folder / "trajectories" / "experts.parquet", groups)
-        steps = -(-len(traces) // self.config.sft.batch_size) * self.config.sft.epochs
+        if groups:
+            write_groups(self.folder / "trajectories" / "experts.parquet", groups)
+        examples = [*expert_trajectories(groups), *(encode_chat(c, self.renderer) for c in self.chats)]
+        steps = -(-len(examples) // self.config.sft.batch_size) * self.config.sft.epochs
         with self.display.bar("sft", steps) as bar:
             fine_tune(
                 self.policy,
                 self.tokenizer,
-                traces,
+                examples,
                 self.config.sft,
                 self.folder / "sft" / "trl",
                 self.config.seed,

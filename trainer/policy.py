@@ -14,7 +14,7 @@ from rewards.errors import ConfigError
 from trainer import attention
 from trainer.packing import Pack
 
-_LOGIT_ROWS = 1024  # logits of a chunk: 1,024 x 49,152 x 4 bytes = 200 MB
+_LOGIT_ROWS = 512  # logits of a chunk: 512 x 49,152 x 4 bytes = 100 MB, held about five times
 
 
 def faster_precision() -> str:
@@ -56,12 +56,13 @@ class Policy:
     Args:
         folder: a transformers model folder or hub id.
         precision: `bfloat16` computes under autocast, `float32` plainly.
+        temperature: the sampler's: logits are divided by it, so that logprobs are those of what was sampled.
 
     Raises:
         ConfigError: the model can't be loaded.
     """
 
-    def __init__(self, folder: str, precision: str = "bfloat16") -> None:
+    def __init__(self, folder: str, precision: str = "bfloat16", temperature: float = 1.0) -> None:
         from transformers import AutoModelForCausalLM
 
         keep_freed_memory()
@@ -73,6 +74,7 @@ class Policy:
         attention.register()
         self.model = model.to(self.device).eval()  # no dropout: the ratio must be 1 at the start
         self.precision = precision
+        self.temperature = temperature
 
     @property
     def parameters(self) -> list[torch.nn.Parameter]:
@@ -110,7 +112,7 @@ class Policy:
         return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
 
     def _token_logprobs(self, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        logits = self.model.lm_head(hidden).float()
+        logits = self.model.lm_head(hidden).float() / self.temperature
         normaliser = logits.logsumexp(-1)
         logprobs = logits.gather(-1, targets[:, None]).squeeze(-1) - normaliser
         with torch.no_grad():

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from rewards.files import write_text_atomically
 from trainer.charts import line_chart
 from trainer.compare import Outcome
+from trainer.run_folder import describe_machine
 
 _MAX_TEXT = 4_000
 _EXAMPLES = 3  # trajectories shown of each environment
@@ -52,7 +53,7 @@ def write_report(
         charts=_charts(metrics),
         rubrics=summary.get("rubrics", {}),
         phases=summary.get("phases", []),
-        machine=json.dumps(summary.get("machine", {})),
+        machine=describe_machine(summary["machine"]) if summary.get("machine") else "",
         examples=_examples(stages),
         config=json.dumps(summary.get("config", {}), indent=2),
     )

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import platform
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -51,11 +52,28 @@ def machine() -> dict[str, Any]:
 
     versions = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"] in _PACKAGES}
     return {
+        "cpu": _cpu_name(),
         "cores": os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "versions": dict(sorted(versions.items())),
     }
+
+
+def describe_machine(found: Mapping[str, Any]) -> str:
+    """What `machine` found, in a line for people."""
+    gpus = ", ".join(found["gpus"]) or "no GPU"
+    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    precision = [found["precision"]] * ("precision" in found)
+    parts = [f"{found['cores']} cores ({found['cpu']})", f"{found['memory_gb']} GiB", gpus, *precision, versions]
+    return "; ".join(parts)
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or platform.machine()
 
 
 def weight_folder(folder: Path) -> Path:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rewards.errors import TaskError
+from rollout.chats import Example
 from rollout.trajectory import Group, Trajectory
 from trainer.config import SftConfig
 from trainer.policy import Policy, return_freed_memory
@@ -29,13 +30,13 @@ def expert_trajectories(groups: Sequence[Group]) -> list[Trajectory]:
 def fine_tune(
     policy: Policy,
     tokenizer: Any,
-    trajectories: Sequence[Trajectory],
+    examples: Sequence[Trajectory | Example],
     config: SftConfig,
     folder: Path,
     seed: int,
     on_step: Callable[[dict[str, float]], None],
 ) -> None:
-    """Trains `policy` in place on the sampled tokens of `trajectories`.
+    """Trains `policy` in place on the sampled tokens of `examples`.
 
     Args:
         folder: where TRL keeps its own checkpoints; an interrupted call goes on from the last of them.
@@ -50,9 +51,7 @@ def fine_tune(
             if logs and "loss" in logs:
                 on_step({"step": state.global_step, "of": state.max_steps, "loss": float(logs["loss"])})
 
-    rows = [
-        {"input_ids": t.token_ids.tolist(), "assistant_masks": t.loss_mask.astype(int).tolist()} for t in trajectories
-    ]
+    rows = [{"input_ids": e.token_ids.tolist(), "assistant_masks": e.loss_mask.astype(int).tolist()} for e in examples]
     arguments = SFTConfig(
         output_dir=str(folder),
         num_train_epochs=config.epochs,

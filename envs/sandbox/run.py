@@ -23,6 +23,7 @@ from rewards.errors import EnvError
 _CHILD = Path(__file__).with_name("child.py")
 _MAX_OUTPUT = 1_000_000
 _NOBODY = 65534
+_START_SECONDS = 60.0  # a loaded machine may take long to make a network namespace: not the code's fault
 Kind = Literal["ok", "syntax", "runtime", "timeout", "output", "killed"]
 
 
@@ -76,8 +77,8 @@ def run_function(
     Works from any thread. The process, with all it could have started, is gone when this returns.
 
     Raises:
-        EnvError: this machine can't wall the code off (no network namespace or no Landlock);
-            POSTGYM_SANDBOX=unsafe runs it all the same, with limits only.
+        EnvError: this machine can't wall the code off (no network namespace or no Landlock), or takes a minute
+            to; POSTGYM_SANDBOX=unsafe runs it all the same, with limits only.
     """
     limits = limits or Limits()
     needed = 0 if os.environ.get("POSTGYM_SANDBOX") == "unsafe" else 2
@@ -109,12 +110,11 @@ def _communicate(job: bytes, limits: Limits) -> tuple[list[Any], bool, int]:
     finally:
         os.close(write)
     try:
-        deadline = time.monotonic() + limits.wall_seconds
         assert process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             process.stdin.write(job)
             process.stdin.close()
-        said, timed_out = _read(read, deadline)
+        said, timed_out = _read(read, limits.wall_seconds)
     finally:
         os.close(read)
         with contextlib.suppress(ProcessLookupError):
@@ -123,8 +123,10 @@ def _communicate(job: bytes, limits: Limits) -> tuple[list[Any], bool, int]:
     return _parse(said), timed_out, process.returncode
 
 
-def _read(pipe: int, deadline: float) -> tuple[bytes, bool]:
+def _read(pipe: int, wall_seconds: float) -> tuple[bytes, bool]:
+    """What the child says; its time runs from its first line, which says that the walls stand."""
     said = bytearray()
+    deadline = time.monotonic() + _START_SECONDS
     with selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         while len(said) <= _MAX_OUTPUT:
@@ -134,6 +136,8 @@ def _read(pipe: int, deadline: float) -> tuple[bytes, bool]:
             piece = os.read(pipe, 65536)
             if not piece:
                 break
+            if b"\n" in piece and b"\n" not in said:
+                deadline = time.monotonic() + wall_seconds
             said += piece
     return bytes(said), False
 
@@ -151,6 +155,9 @@ def _parse(said: bytes) -> list[Any]:
 def _result(lines: list[Any], timed_out: bool, status: int, expected: int, needed: int) -> SandboxResult:
     first = lines[0] if lines and isinstance(lines[0], dict) else {}
     layers = tuple(first.get("layers", ()))
+    if not lines:
+        why = f"no sign of life in {_START_SECONDS:.0f} s" if timed_out else f"status {status}"
+        raise EnvError(f"the sandbox did not start ({why}): is the machine overloaded?")
     if len({"network", "files"} & set(layers)) < needed:
         raise EnvError(
             f"the sandbox can't wall code off here (walls that stood: {', '.join(layers) or 'none'}; network and "

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import envs
 from envs.base import Task
+from envs.sandbox import run
 from envs.sandbox.run import Limits, Other, run_function, strictly_equal
 from rewards.errors import EnvError
 from rewards.transcript import Message, Transcript
@@ -20,6 +21,21 @@ SECRET = Path(__file__)
 
 def one(code, argument=1, **limits):
     return run_function(code, "f", [[argument]], Limits(**limits))
+
+
+def test_a_slow_start_costs_the_code_none_of_its_time(monkeypatch, tmp_path):
+    slow = tmp_path / "child.py"
+    slow.write_text(f"import time\ntime.sleep(1.2)\nexec(open({str(run._CHILD)!r}).read())\n")
+    monkeypatch.setattr(run, "_CHILD", slow)
+    assert one("def f(x):\n    return x", wall_seconds=1.0).kind == "ok"
+    assert one("def f(x):\n    while True: pass", wall_seconds=0.5).kind == "timeout"
+
+
+def test_a_sandbox_that_does_not_start_is_no_verdict_on_the_code(monkeypatch, tmp_path):
+    (tmp_path / "child.py").write_text("raise SystemExit(7)")
+    monkeypatch.setattr(run, "_CHILD", tmp_path / "child.py")
+    with pytest.raises(EnvError, match=r"did not start \(status 7\)"):
+        one("def f(x):\n    return x")
 
 
 def test_values_come_back_with_their_types():

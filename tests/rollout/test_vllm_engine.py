@@ -49,10 +49,10 @@ def test_many_seeded_requests_with_long_prompts_do_not_kill_the_engine(engine, r
     assert all(len(c.token_ids) >= 1 for c in event_loop_runner.run(go()))
 
 
-def test_sampler_logprobs_are_the_trainers(engine, renderer, event_loop_runner, tiny_model):
-    policy = Policy(str(tiny_model), precision="float32")
-    env = LikesEven()
-    recorded = _play(env, renderer, engine, event_loop_runner)
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_sampler_logprobs_are_the_trainers(engine, renderer, event_loop_runner, tiny_model, temperature):
+    policy = Policy(str(tiny_model), "float32", temperature)
+    recorded = _play(LikesEven(), renderer, engine, event_loop_runner, temperature)
     assert recorded.sampled_tokens > 8
     ours = trainer_logprobs(policy, recorded)
     assert np.abs(ours - recorded.logprobs[recorded.loss_mask]).max() < 2e-3
@@ -118,8 +118,8 @@ def _as_sent(model, tmp_path):
     return folder
 
 
-def _play(env, renderer, engine, runner):
+def _play(env, renderer, engine, runner, temperature=1.0):
     from rollout.episode import Limits, run_episode
 
-    task = env.sample_task(1)
-    return runner.run(run_episode(env, task, engine, renderer, Sampling(32, 1.0, seed=1), Limits(max_context=480)))
+    sampling = Sampling(32, temperature, seed=1)
+    return runner.run(run_episode(env, env.sample_task(1), engine, renderer, sampling, Limits(max_context=480)))

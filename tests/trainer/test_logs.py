@@ -46,7 +46,7 @@ def test_phase_times_add_up_over_interruptions(tmp_path):
 def test_memory_sees_what_this_process_holds():
     # In a process of its own: the test session's Ray workers grow and shrink meanwhile.
     code = """
-import subprocess, sys, numpy as np
+import subprocess, sys, time, numpy as np
 from trainer.logs import memory_gb
 before = memory_gb()
 held = np.ones(2**26)  # 512 MiB
@@ -54,6 +54,7 @@ own = memory_gb() - before
 hold = "import sys, numpy as np; held = np.ones(2**26); print(flush=True); sys.stdin.read()"
 child = subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 child.stdout.readline()
+time.sleep(1.1)
 print(own, memory_gb() - before - own)
 child.communicate()
 """

@@ -17,7 +17,7 @@ def policy(tiny_model):
     return Policy(str(tiny_model), precision="float32")
 
 
-def padded_logprobs(policy, trajectories):
+def padded_logprobs(policy, trajectories, temperature=1.0):
     """The reference: right-padded rows, all logits, then the sampled positions."""
     length = max(len(t.token_ids) for t in trajectories)
     ids = torch.zeros(len(trajectories), length, dtype=torch.long)
@@ -25,7 +25,7 @@ def padded_logprobs(policy, trajectories):
     for row, t in enumerate(trajectories):
         ids[row, : len(t.token_ids)] = torch.from_numpy(t.token_ids)
         attention[row, : len(t.token_ids)] = 1
-    logprobs = policy.model(input_ids=ids, attention_mask=attention).logits.float().log_softmax(-1)
+    logprobs = policy.model(input_ids=ids, attention_mask=attention).logits.float().div(temperature).log_softmax(-1)
     rows = []
     for row, t in enumerate(trajectories):
         at = torch.from_numpy(np.flatnonzero(t.loss_mask))
@@ -37,6 +37,15 @@ def gradients(policy, loss):
     policy.model.zero_grad()
     loss.backward()
     return [p.grad.clone() for p in policy.parameters]
+
+
+def test_logprobs_are_those_of_the_sampling_temperature(tiny_model):
+    warm = Policy(str(tiny_model), precision="float32", temperature=0.5)
+    group = make_group(np.random.default_rng(4), [0.1, 0.9])
+    (pack,) = pack_group(group.trajectories, np.array([-1.0, 1.0]), 10_000)
+    expected = padded_logprobs(warm, group.trajectories, temperature=0.5)
+    assert torch.allclose(warm.logprobs(pack)[0], expected, atol=2e-5, rtol=0)
+    assert not torch.allclose(padded_logprobs(warm, group.trajectories), expected, atol=1e-2, rtol=0)
 
 
 @pytest.mark.parametrize("max_tokens", [10_000, 60])

@@ -1,10 +1,13 @@
+import os
 from html.parser import HTMLParser
 
 import pytest
+import torch
 
 from trainer.charts import line_chart, nice_ticks, running_mean
 from trainer.compare import Outcome, compare
 from trainer.report import write_report
+from trainer.run_folder import describe_machine, machine
 
 ENVS = ("postgym/A-v0", "postgym/B-v0")
 
@@ -95,6 +98,14 @@ def test_phases_and_unjudged_episodes_are_shown(tmp_path):
     page = Page(report(tmp_path, {"base": [*stage(0.0)[:3], stage(None)[3], *stage(0.0)[4:]]}, phases=phases))
     assert "1 not judged" in page.text
     assert "61" in page.text
+
+
+def test_the_machine_is_told_in_words():
+    found = describe_machine(machine() | {"precision": "float32"})
+    assert f"{os.cpu_count()} cores (" in found
+    assert "; float32; " in found
+    assert f"torch {torch.__version__}" in found
+    assert "{" not in found
 
 
 def test_both_sides_of_an_episode_stand_beside_each_other(tmp_path):

@@ -171,6 +171,7 @@ def test_ctrl_c_says_how_to_go_on_and_a_left_over_ray_session_is_no_matter(tiny_
         (["--trainer.learning_rat", "1"], "did you mean learning_rate"),
         (["--rollout.kv_cache_gb", "100000"], "rollout.kv_cache_gb"),
         (["--rollout.ray_address", "127.0.0.1:1"], "rollout.ray_address"),
+        (["--sft.file", str(Path(__file__))], "test_run.py:1: no JSON"),
     ],
 )
 def test_bad_input_is_one_clear_message_and_exit_code_2(tmp_path, tiny_model, extra, said):
