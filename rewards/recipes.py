@@ -10,7 +10,7 @@ import json
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -132,8 +132,12 @@ def _make(name: str, arguments: dict[str, Any]) -> Made:
 
 
 def _modules() -> set[str]:
-    ours = {info.name for info in pkgutil.walk_packages(rewards.__path__, "rewards.") if not info.ispkg}
-    return ours | _allowed
+    return _our_modules() | _allowed
+
+
+@cache
+def _our_modules() -> frozenset[str]:
+    return frozenset(m.name for m in pkgutil.walk_packages(rewards.__path__, "rewards.") if not m.ispkg)
 
 
 def _single(spec: Any) -> tuple[str, dict[str, Any]]:

@@ -14,7 +14,7 @@ import envs
 from rewards.recipes import known_rewards
 from rewards.score import Score, Status
 from rewards.transcript import CallRecord, Message, ToolCall, Transcript
-from tests.rewards.transcripts import digest, episode, scores, public_rewards
+from tests.rewards.transcripts import digest, episode, public_rewards, scores
 
 COUNT = 10_000
 ROOT = Path(__file__).parents[2]
