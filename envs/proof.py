@@ -1,13 +1,15 @@
 """The proof of an environment: its expert earns everything, and nobody earns points without doing the task.
 
-`prove` plays the expert, the environment's own exploits and the null policies over tasks of both splits.
+`prove` plays the expert, the expert with its answers made wrong, the environment's own exploits and the null
+policies over tasks of both splits.
 """
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from envs.base import Policy, Task, TextEnv
+from envs.mutants import spoiled
 from rewards.score import Score
 from rewards.transcript import Message, ToolCall, Transcript
 
@@ -77,10 +79,20 @@ def _row(env: TextEnv, name: str, scores: list[Score], bound: float | None, reas
     return ProofRow(name, len(values), mean, min(values), max(values), shown, ok, reason)
 
 
+def _wrong_row(env: TextEnv, tasks: Sequence[Task]) -> ProofRow:
+    """The expert with its answers spoiled: at most the credit that the rubric means for the way to them."""
+    scores = [play(env, t, spoiled(env.expert(t), i))[1] for i, t in enumerate(tasks)]
+    row = _row(env, "expert, then a wrong answer", scores, 1.0, "")
+    ok = row.bound != "judged" and row.maximum <= env.process_credit + 1e-9
+    reason = row.reason or ("" if ok else max(scores, key=lambda s: s.value or 0.0).reason)
+    return replace(row, bound=f"<= {env.process_credit:g} on every task", ok=ok, reason=reason)
+
+
 def prove(env: TextEnv, n: int = 200, n_null: int = 40) -> list[ProofRow]:
-    """The expert on `n` tasks, every exploit and null policy on `n_null`: one row each."""
+    """The expert on `n` tasks; wrong answers, every exploit and null policy on `n_null`: one row each."""
     rows = [_row(env, "expert", [play(env, t, env.expert(t))[1] for t in _tasks(env, n)], None, "")]
     tasks = _tasks(env, n_null)
+    rows.append(_wrong_row(env, tasks))
     exploits = {name: (e.bound, e.reason) for name, e in env.exploits(tasks[0]).items()}
     for name, (bound, reason) in exploits.items():
         scores = [play(env, t, env.exploits(t)[name].policy)[1] for t in tasks]

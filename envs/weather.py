@@ -201,7 +201,8 @@ class Weather(TextEnv):
 
     id = "postgym/Weather-v0"
     max_turns = 13  # of the longest task; `reset` sets each task's own
-    # A wrong answer on the right data earns 0.15; guesses, floods and answers out of form are vetoed.
+    process_credit = 0.15  # for a wrong answer on the right data
+    # Guesses, floods and answers out of form are vetoed.
     rubric = Rubric(
         [
             Criterion("form", well_formed, 0.0, gate=True),

@@ -4,12 +4,20 @@ Rewards are pure functions on plain data: the same transcript and target give th
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from rewards.transcript import Transcript
+from rewards.transcript import Transcript, split_turns
+
+Over = Literal["mean", "min", "max", "last"]
+_OVER: Mapping[str, Callable[[Sequence[float]], float]] = {
+    "mean": lambda values: math.fsum(values) / len(values),
+    "min": min,
+    "max": max,
+    "last": lambda values: values[-1],
+}
 
 
 class Status(StrEnum):
@@ -23,12 +31,16 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One line of a score's breakdown: `value` in [0, 1] before its `weight` is applied."""
+    """One line of a score's breakdown: `value` in [0, 1] before its `weight` is applied.
+
+    `turns` holds the value of every assistant turn, in order, where the criterion judges turns.
+    """
 
     name: str
     value: float
     weight: float
     reason: str
+    turns: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +77,62 @@ class Reward(Protocol):
         ...
 
 
+class GroupReward(Protocol):
+    """Judges the episodes of one task against each other, once all of them are over."""
+
+    def __call__(
+        self, transcripts: Sequence[Transcript], scores: Sequence[Score], target: Mapping[str, Any]
+    ) -> Sequence[Score]:
+        """One score a transcript; `scores` are what each earned by itself, all of them with a value.
+
+        The order of the episodes must not matter: reordered arguments give the same scores, reordered.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """A named reward with its weight. A `gate` that scores 0 makes the whole rubric 0."""
+    """A named reward with its weight. A `gate` that scores 0 makes the whole rubric 0.
+
+    With `turns` the reward judges every assistant turn by itself (see `split_turns`), and the named mean of the
+    turns is the criterion's value; the part keeps each turn's.
+
+    Raises:
+        ValueError: `turns` is neither empty nor a known mean.
+    """
 
     name: str
     reward: Reward
+    weight: float = 1.0
+    gate: bool = False
+    turns: Over | Literal[""] = ""
+
+    def __post_init__(self) -> None:
+        if self.turns and self.turns not in _OVER:
+            raise ValueError(f"criterion {self.name}: turns {self.turns!r} is not known; use one of {list(_OVER)}")
+
+    def judge(self, transcript: Transcript, target: Mapping[str, Any]) -> tuple[Score, tuple[float, ...]]:
+        """The reward's score, and the value of each turn where turns are judged."""
+        if not self.turns:
+            return self.reward(transcript, target), ()
+        scores = [self.reward(turn, target) for turn in split_turns(transcript)]
+        if not scores:
+            return Score(0.0, "no turn", status=Status.INVALID_OUTPUT), ()
+        if unjudged := next((s for s in scores if s.value is None), None):
+            return unjudged, ()
+        values = tuple(float(s.value) for s in scores if s.value is not None)
+        worst = min(range(len(values)), key=values.__getitem__)
+        reason = f"{self.turns} of {len(values)} turns; lowest is turn {worst + 1}: {scores[worst].reason}"
+        status = next((s.status for s in scores if s.status is not Status.OK), Status.OK)
+        return Score(min(1.0, max(0.0, _OVER[self.turns](values))), reason, status=status), values
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCriterion:
+    """A named group reward with its weight; a `gate` vetoes each episode that it gives 0."""
+
+    name: str
+    reward: GroupReward
     weight: float = 1.0
     gate: bool = False
 
@@ -78,32 +140,74 @@ class Criterion:
 class Rubric:
     """The weighted mean of its criteria; gates veto, verdicts without a value win.
 
+    Called on one transcript it judges by the `Criterion`s alone. `in_group` adds the `GroupCriterion`s once the
+    whole group is there.
+
     Raises:
-        ValueError: no criteria, a negative weight, weights that sum to 0, or a name used twice.
+        ValueError: no criteria of single episodes, a negative weight, theirs sum to 0, or a name used twice.
     """
 
-    def __init__(self, criteria: Sequence[Criterion]) -> None:
+    def __init__(self, criteria: Sequence[Criterion | GroupCriterion]) -> None:
         self.criteria = tuple(criteria)
-        self.total_weight = sum(c.weight for c in self.criteria)
+        self._own = tuple(c for c in self.criteria if isinstance(c, Criterion))
+        self._group = tuple(c for c in self.criteria if isinstance(c, GroupCriterion))
+        self._gates = frozenset(c.name for c in self.criteria if c.gate)
         names = [c.name for c in self.criteria]
-        if self.total_weight <= 0 or any(c.weight < 0 for c in self.criteria) or len(set(names)) < len(names):
+        sound = all(math.isfinite(c.weight) and c.weight >= 0 for c in self.criteria)
+        if not sound or sum(c.weight for c in self._own) <= 0 or len(set(names)) < len(names):
             raise ValueError(f"criteria need unique names and weights >= 0 that sum above 0, got {self.criteria}")
 
     def __call__(self, transcript: Transcript, target: Mapping[str, Any]) -> Score:
-        """The combined score; its parts explain every point."""
+        """The combined score of one episode; its parts explain every point."""
         parts: list[Part] = []
-        vetoes: list[str] = []
         status = Status.OK
-        for criterion in self.criteria:
-            score = criterion.reward(transcript, target)
+        for criterion in self._own:
+            score, turns = criterion.judge(transcript, target)
             if score.value is None:
                 return Score(None, f"{criterion.name}: {score.reason}", status=score.status)
             if score.status is Status.INVALID_OUTPUT:
                 status = Status.INVALID_OUTPUT
-            if criterion.gate and score.value == 0:
-                vetoes.append(criterion.name)
+            parts.append(Part(criterion.name, score.value, criterion.weight, score.reason, turns))
+        return self._combine(parts, status)
+
+    def in_group(
+        self, transcripts: Sequence[Transcript], scores: Sequence[Score], target: Mapping[str, Any]
+    ) -> tuple[Score, ...]:
+        """`scores`, as this rubric gave them one by one, with the group criteria weighed in.
+
+        Episodes without a value stay as they are and are not shown to the group rewards. Fewer than two judged
+        episodes have nobody to be compared with: their scores don't change.
+
+        Raises:
+            ValueError: the scores are not this rubric's, or a group reward doesn't give one score an episode.
+        """
+        judged = [i for i, score in enumerate(scores) if score.value is not None]
+        if not self._group or len(judged) < 2:
+            return tuple(scores)
+        if any([p.name for p in scores[i].parts] != [c.name for c in self._own] for i in judged):
+            raise ValueError("in_group needs the scores that this rubric gave each episode")
+        seen, own = tuple(transcripts[i] for i in judged), tuple(scores[i] for i in judged)
+        verdicts = [tuple(criterion.reward(seen, own, target)) for criterion in self._group]
+        if any(len(verdict) != len(judged) for verdict in verdicts):
+            raise ValueError(f"group rewards gave {[len(v) for v in verdicts]} scores for {len(judged)} episodes")
+        final = list(scores)
+        for position, (i, given) in enumerate(zip(judged, own, strict=True)):
+            final[i] = self._with_group(given, [verdict[position] for verdict in verdicts])
+        return tuple(final)
+
+    def _with_group(self, own: Score, given: Sequence[Score]) -> Score:
+        parts, status = list(own.parts), own.status
+        for criterion, score in zip(self._group, given, strict=True):
+            if score.value is None:
+                return Score(None, f"{criterion.name}: {score.reason}", status=score.status)
+            if score.status is Status.INVALID_OUTPUT:
+                status = Status.INVALID_OUTPUT
             parts.append(Part(criterion.name, score.value, criterion.weight, score.reason))
-        mean = sum(p.value * p.weight for p in parts) / self.total_weight
+        return self._combine(parts, status)
+
+    def _combine(self, parts: Sequence[Part], status: Status) -> Score:
+        vetoes = [p.name for p in parts if p.value == 0 and p.name in self._gates]
+        mean = sum(p.value * p.weight for p in parts) / sum(p.weight for p in parts)
         value = 0.0 if vetoes else min(1.0, max(0.0, mean))
         reason = "; ".join(f"{p.name} {p.value:g}: {p.reason}" for p in parts)
         if vetoes:

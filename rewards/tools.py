@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from rewards.format import final_answer
+from rewards.recipes import factory
 from rewards.score import Reward, Score, Status, failure
 from rewards.transcript import CallRecord, Transcript
 
@@ -170,6 +171,7 @@ def grounded(transcript: Transcript, target: Mapping[str, Any]) -> Score:
     return Score(value, f"{len(figures) - len(made_up)} of {len(figures)} figures grounded{named}")
 
 
+@factory
 def when(condition: Reward, reward: Reward) -> Reward:
     """`reward`, but 0 where `condition` scores 0: manners earn nothing by themselves."""
 

@@ -77,3 +77,23 @@ class Transcript:
             return ""
         text = self.messages[-1].content.rsplit("</think>", 1)[-1]
         return "" if "<think>" in text else text.strip()
+
+
+def split_turns(transcript: Transcript) -> tuple[Transcript, ...]:
+    """One transcript for each assistant turn, so that a reward can judge the turns one by one.
+
+    Each ends with its turn's message and the answers of the tools it called; `calls` are that turn's own, told by
+    the tool messages that answer them. `evidence` is gathered at the end of an episode and stands in every one.
+    """
+    turns, first = [], 0
+    for at, message in enumerate(transcript.messages):
+        if message.role != "assistant":
+            continue
+        end = at + 1
+        while end < len(transcript.messages) and transcript.messages[end].role == "tool":
+            end += 1
+        count = end - at - 1
+        calls = transcript.calls[first : first + count]
+        turns.append(Transcript(transcript.messages[:end], calls, transcript.evidence))
+        first += count
+    return tuple(turns)

@@ -44,6 +44,10 @@ class ChatRenderer:
         """Ids of the opening messages with the tools' schemas, up to where the assistant speaks."""
         return self._encode(messages, lambda m: self._render(m, tools, generation_prompt=True))
 
+    def conversation_ids(self, messages: Sequence[Message]) -> list[int]:
+        """Ids of a whole conversation, for who reads it and doesn't speak next (a reward model)."""
+        return self._encode(messages, lambda m: self._render(m, (), generation_prompt=False))
+
     def continuation_ids(self, messages: Sequence[Message], turn_ended: bool) -> list[int]:
         """Ids to append after a sampled turn: its end, the new messages, and the next assistant opening.
 

@@ -3,9 +3,11 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from envs.base import Task, TextEnv
+from rewards.score import Rubric, Status, failure
 from rollout.chat import ChatRenderer
 from rollout.engine import Engine, Sampling
 from rollout.episode import Limits, run_episode
@@ -33,24 +35,43 @@ async def collect_groups(
     """Plays every task `group_size` times, at most `concurrency` episodes at once.
 
     Members of a group start together, so that they share the engine's prefix cache. Each episode's seed
-    follows from (sampling.seed, task, member): a repeated call asks for the same samples.
+    follows from (sampling.seed, task, member): a repeated call asks for the same samples. When all have ended,
+    each group is judged as a whole by the group criteria of its environment's rubric; `on_episode` comes earlier
+    and sees what an episode earned by itself.
 
     Returns:
         One `Group` a task, in the order of `tasks`.
     """
     gate = asyncio.Semaphore(concurrency)
 
-    async def one(task: Task, member: int) -> Trajectory:
+    async def one(task: Task, member: int) -> tuple[Trajectory, Rubric]:
         async with gate:
+            env = make_env(task.env)
             seed = None if sampling.seed is None else episode_seed(sampling.seed, task.id, member)
             own = Sampling(sampling.max_tokens, sampling.temperature, seed)
-            trajectory = await run_episode(make_env(task.env), task, engine, renderer, own, limits)
+            trajectory = await run_episode(env, task, engine, renderer, own, limits)
             on_episode(trajectory)
-            return trajectory
+            return trajectory, env.rubric
 
     async with asyncio.TaskGroup() as running:
         groups = [[running.create_task(one(task, m)) for m in range(group_size)] for task in tasks]
-    return [Group(task, tuple(t.result() for t in group)) for task, group in zip(tasks, groups, strict=True)]
+    collected = []
+    for task, members in zip(tasks, groups, strict=True):
+        played = [member.result() for member in members]
+        group = Group(task, tuple(trajectory for trajectory, _ in played))
+        collected.append(judge_together(group, played[0][1]))
+    return collected
+
+
+def judge_together(group: Group, rubric: Rubric) -> Group:
+    """The group with its rubric's group criteria weighed in; a rubric that fails leaves no member a value."""
+    before = [t.score for t in group.trajectories]
+    try:
+        scores = rubric.in_group([t.transcript for t in group.trajectories], before, group.task.target)
+    except Exception as error:  # a reward of the user's own may raise anything; the run goes on
+        failed = failure(Status.INFRA_ERROR, f"{group.task.id}: the group could not be judged: {error!r}")
+        scores = [s if s.value is None else failed for s in before]
+    return Group(group.task, tuple(replace(t, score=s) for t, s in zip(group.trajectories, scores, strict=True)))
 
 
 def error_counts(groups: Sequence[Group]) -> Mapping[str, int]:

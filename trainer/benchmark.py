@@ -55,6 +55,7 @@ def benchmark(models: Mapping[str, str], config: Config, folder: Path, display: 
     """
     from trainer.compare import compare, read_outcomes
     from trainer.report import write_report
+    from trainer.tasks import Mixture
 
     folders = {name: resolve_model(model) for name, model in models.items()}
     description = {"models": dict(models), **config.model_dump(mode="json", exclude={"sft", "trainer"})}
@@ -68,7 +69,14 @@ def benchmark(models: Mapping[str, str], config: Config, folder: Path, display: 
             with phases.measure(f"evaluate {name}"):
                 _evaluate_model(name, model, config, precision, path, display)
     stages = {name: read_outcomes(folder / "eval" / f"{name}.jsonl") for name in models}
-    summary = {"name": config.name, **compare(stages), "phases": phases.summary(), "config": description}
+    rubrics = Mixture(config.environments).rubrics()
+    summary = {
+        "name": config.name,
+        **compare(stages),
+        "rubrics": rubrics,
+        "phases": phases.summary(),
+        "config": description,
+    }
     write_report(folder / "report.html", summary, stages, [])
     write_json_atomically(folder / "summary.json", summary)
     return summary

@@ -13,6 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from envs.registry import known_ids
 from rewards.errors import ConfigError, nearest
+from rewards.recipes import allow_rewards
+from rewards.rubric_yaml import read_rubric, rubric_from_dict, rubric_to_dict
+
+allow_rewards("trainer.reward_model")
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -28,6 +32,9 @@ class EnvironmentConfig(_Section):
     difficulty: tuple[Share, Share] = Field((0.0, 1.0), description="tasks are spread evenly from the first to last")
     weight: float = Field(1.0, gt=0, description="share of the training tasks, relative to the others")
     options: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the environment")
+    rubric: dict[str, Any] | None = Field(
+        None, description="in place of the environment's own: a YAML file, or its contents (see rewards/rubric_yaml.py)"
+    )
 
     @field_validator("id")
     @classmethod
@@ -35,6 +42,16 @@ class EnvironmentConfig(_Section):
         if value not in known_ids():
             raise ValueError(f"no environment {value!r}; {nearest(value, known_ids())}")
         return value
+
+    @field_validator("rubric", mode="before")
+    @classmethod
+    def _read(cls, value: Any) -> Any:
+        if value is None:
+            return None
+        try:  # the contents are kept, so that a run whose file has changed is another run
+            return read_rubric(Path(value)) if isinstance(value, str) else rubric_to_dict(rubric_from_dict(value))
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
 
     @field_validator("difficulty")
     @classmethod

@@ -238,6 +238,7 @@ class Run:
             "name": self.config.name,
             "machine": json.loads((self.folder / "machine.json").read_text()),
             **compare(stages),
+            "rubrics": self.mixture.rubrics(),
             "phases": self.phases.summary(),
             "config": self.config.model_dump(mode="json"),
         }

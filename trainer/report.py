@@ -32,7 +32,7 @@ def write_report(
     """Writes the page, whole or not at all.
 
     Args:
-        summary: as `summary.json` (see `trainer.compare`), with `name`, `phases` and `config`.
+        summary: as `summary.json` (see `trainer.compare`), with `name`, `phases`, `config` and `rubrics`.
         stages: outcomes by stage, the first the baseline.
         metrics: rows of `metrics.jsonl`; none for a comparison without training.
     """
@@ -51,6 +51,7 @@ def write_report(
         rows=_table(summary),
         pairs=_pairs(summary),
         charts=_charts(metrics),
+        rubrics=summary.get("rubrics", {}),
         phases=summary.get("phases", []),
         machine=describe_machine(summary["machine"]) if summary.get("machine") else "",
         examples=_examples(stages),

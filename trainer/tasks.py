@@ -1,9 +1,11 @@
 """Which tasks a run sees: held-out ones for evaluation, training ones for SFT and for every round."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from envs.base import Task, TextEnv
 from envs.registry import make
+from rewards.rubric_yaml import rubric_from_dict, rubric_rows
 from rollout.collect import episode_seed
 from trainer.config import EnvironmentConfig
 
@@ -14,11 +16,19 @@ class Mixture:
     def __init__(self, environments: Sequence[EnvironmentConfig]) -> None:
         self.environments = tuple(environments)
         self._options = {e.id: e.options for e in environments}
-        self._samplers = {e.id: make(e.id, **e.options) for e in environments}
+        self._rubrics = {e.id: rubric_from_dict(e.rubric) for e in environments if e.rubric is not None}
+        self._samplers = {e.id: self.make_env(e.id) for e in environments}
 
     def make_env(self, env_id: str) -> TextEnv:
-        """A fresh environment for one episode."""
-        return make(env_id, **self._options[env_id])
+        """A fresh environment for one episode, with the config's rubric where it names one."""
+        env = make(env_id, **self._options[env_id])
+        if env_id in self._rubrics:
+            env.rubric = self._rubrics[env_id]  # shadows the class's
+        return env
+
+    def rubrics(self) -> dict[str, list[dict[str, Any]]]:
+        """What earns points in each environment, as reports show it."""
+        return {env_id: rubric_rows(env.rubric) for env_id, env in self._samplers.items()}
 
     def held_out(self, count: int) -> list[Task]:
         """Test-split tasks, the same for every run: split evenly, difficulty from the first to the last."""

@@ -73,3 +73,17 @@ def test_values_are_read_as_yaml(path):
         "c": [1, 2],
         "d": "x=y",
     }
+
+
+@pytest.mark.parametrize(
+    ("rubric", "message"),
+    [
+        ("nowhere.yaml", "rubric file nowhere.yaml does not exist"),
+        ("{criteria: [{name: a, reward: rewards.tools.right_anser}]}", "did you mean rewards.tools.right_answer"),
+        ("{criteria: [{name: a, reward: os.system}]}", "no reward 'os.system'"),
+        ("5", "a rubric is a mapping"),
+    ],
+)
+def test_a_wrong_rubric_is_refused_before_anything_loads(path, rubric, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(path, ["--environments.0.rubric", rubric])

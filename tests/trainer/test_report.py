@@ -4,6 +4,10 @@ from html.parser import HTMLParser
 import pytest
 import torch
 
+from rewards.group import brevity
+from rewards.rubric_yaml import rubric_rows
+from rewards.score import Criterion, GroupCriterion, Rubric
+from rewards.tools import right_answer, valid_calls, well_formed, when
 from trainer.charts import line_chart, nice_ticks, running_mean
 from trainer.compare import Outcome, compare
 from trainer.report import write_report
@@ -106,6 +110,20 @@ def test_the_machine_is_told_in_words():
     assert "; float32; " in found
     assert f"torch {torch.__version__}" in found
     assert "{" not in found
+
+
+def test_the_rubrics_are_shown_criterion_by_criterion(tmp_path):
+    rubric = Rubric(
+        [
+            Criterion("<b>form", well_formed, 0.0, gate=True),
+            Criterion("calls", when(right_answer, valid_calls), 0.25, turns="mean"),
+            GroupCriterion("brief", brevity(), 2),
+        ]
+    )
+    page = Page(report(tmp_path, {"base": stage(0.0)}, rubrics={"postgym/A-v0": rubric_rows(rubric)}))
+    for shown in ("<b>form", "gate", "0.25", "when(condition=right_answer, reward=valid_calls)", "the group"):
+        assert shown in page.text
+    assert "1 when the closing line offers exactly the fields asked for" in page.text
 
 
 def test_both_sides_of_an_episode_stand_beside_each_other(tmp_path):

@@ -1,5 +1,7 @@
 from collections import Counter
 
+from rewards.score import Criterion, GroupCriterion
+from rewards.tools import right_answer
 from trainer.config import EnvironmentConfig
 from trainer.tasks import Mixture
 
@@ -38,3 +40,20 @@ def test_weights_share_out_the_training_tasks():
 def test_small_rounds_give_every_environment_its_share_over_time():
     counts = Counter(t.env for step in range(60) for t in mixture().training(1, 0, "grpo", step))
     assert min(counts.values()) > 20
+
+
+def test_a_config_may_name_another_rubric_for_an_environment(tmp_path):
+    path = tmp_path / "strict.yaml"
+    path.write_text(
+        "criteria:\n- {name: answer, reward: rewards.tools.right_answer}\n"
+        "- {name: brief, group: {rewards.group.brevity: {right: answer}}, weight: 0.1}\n"
+    )
+    config = EnvironmentConfig(id=A, rubric=str(path))
+    path.unlink()  # what the file held is part of the config
+    found = Mixture([config, EnvironmentConfig(id=B)])
+    own, brief = found.make_env(A).rubric.criteria
+    assert own == Criterion("answer", right_answer)
+    assert isinstance(brief, GroupCriterion)
+    assert found.make_env(B).rubric is type(found.make_env(B)).rubric
+    assert EnvironmentConfig.model_validate(config.model_dump(mode="json")) == config
+    assert [row["judges"] for row in found.rubrics()[A]] == ["the episode", "the group"]

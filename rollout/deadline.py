@@ -1,0 +1,56 @@
+"""Calls into an environment: each in a thread of its own, given up at its time limit, whatever it raises an `EnvError`.
+
+A thread can't be stopped. One that hangs is left behind as a daemon: it takes no worker from other episodes, and
+the process can end without it.
+"""
+
+import asyncio
+import contextlib
+import contextvars
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from rewards.errors import EnvError
+
+_MAX_SHOWN = 500
+
+
+async def within(seconds: float, call: Callable[..., Any], *arguments: Any) -> Any:
+    """What `call(*arguments)` returns.
+
+    Raises:
+        EnvError: it raised (SystemExit and the like too) or took longer than `seconds`.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[tuple[Any, BaseException | None]] = loop.create_future()
+
+    def settle(result: Any, error: BaseException | None) -> None:
+        if not done.done():
+            done.set_result((result, error))
+
+    def work() -> None:
+        result, error = None, None
+        try:
+            result = call(*arguments)
+        except BaseException as raised:
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop is gone, and with it who asked
+            loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True).start()
+    try:
+        async with asyncio.timeout(seconds):
+            result, error = await done
+    except TimeoutError:
+        raise EnvError(f"no answer within {seconds} s") from None
+    if error is not None:
+        raise EnvError(_named(error)) from error
+    return result
+
+
+def _named(error: BaseException) -> str:
+    try:
+        return repr(error)[:_MAX_SHOWN]
+    except Exception:  # even an error's own words may fail
+        return type(error).__name__

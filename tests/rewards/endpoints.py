@@ -1,0 +1,65 @@
+"""A judge's endpoint in a thread: FastAPI under uvicorn, speaking the OpenAI chat form, with faults on demand."""
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+
+
+class FakeJudge:
+    """Passes answers that hold the word `right`; `faults` are served first, one a request.
+
+    A fault is a (status, headers, body) response, or the text of a verdict. `pause` is the seconds to each answer.
+    """
+
+    def __init__(self) -> None:
+        self.requests: list[dict] = []
+        self.headers: list[dict] = []
+        self.faults: list[tuple | str] = []
+        self.pause = 0.0
+        self.released = threading.Event()
+        self.url = ""
+
+    def verdict(self, body: dict) -> str:
+        answer = json.loads(body["messages"][-1]["content"])["answer"]
+        return json.dumps({"score": 10 if "right" in answer else 2, "reason": f"read {len(answer)} characters"})
+
+    def app(self) -> FastAPI:
+        app = FastAPI()
+
+        @app.post("/v1/chat/completions")
+        def chat(body: dict, request: Request) -> Response:
+            self.requests.append(body)
+            self.headers.append(dict(request.headers))
+            fault = self.faults.pop(0) if self.faults else None
+            if isinstance(fault, tuple):
+                return PlainTextResponse(fault[2], fault[0], headers=fault[1])
+            self.released.wait(self.pause)
+            content = fault if isinstance(fault, str) else self.verdict(body)
+            return JSONResponse({"choices": [{"message": {"role": "assistant", "content": content}}]})
+
+        return app
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[FakeJudge]:
+    """A `FakeJudge` at a free port of this machine."""
+    fake = FakeJudge()
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        fake.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        server = uvicorn.Server(uvicorn.Config(fake.app(), log_level="error", lifespan="off"))
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        yield fake
+        fake.released.set()
+        server.should_exit = True
+        thread.join()
