@@ -15,40 +15,14 @@ COMMON = 0.15  # of the words must be common ones; less is a list of words, or a
 SHORT = 5  # words; a shorter text is decided by a single common word
 FOREIGN = 0.2  # from this share of sentences in another language on, the text is mixed
 
-_SCRIPTS = {  # first word of a letter's Unicode name -> script
-    "CJK": "Han",
-    "HIRAGANA": "Kana",
-    "KATAKANA": "Kana",
-    "KATAKANA-HIRAGANA": "Kana",
-    **{
-        name.upper(): name
-        for name in [
-            "Latin",
-            "Cyrillic",
-            "Greek",
-            "Arabic",
-            "Hebrew",
-            "Hangul",
-            "Devanagari",
-            "Bengali",
-            "Tamil",
-            "Telugu",
-            "Kannada",
-            "Malayalam",
-            "Gujarati",
-            "Gurmukhi",
-            "Thai",
-            "Lao",
-            "Khmer",
-            "Myanmar",
-            "Georgian",
-            "Armenian",
-            "Ethiopic",
-            "Sinhala",
-            "Tibetan",
-        ]
-    },
-}
+_NAMED_ALIKE = frozenset(
+    [
+        *("LATIN", "CYRILLIC", "GREEK", "ARABIC", "HEBREW", "HANGUL", "DEVANAGARI", "BENGALI", "TAMIL", "TELUGU"),
+        *("KANNADA", "MALAYALAM", "GUJARATI", "GURMUKHI", "THAI", "LAO", "KHMER", "MYANMAR", "GEORGIAN", "ARMENIAN"),
+        *("ETHIOPIC", "SINHALA", "TIBETAN"),
+    ]
+)
+_NAMED_OTHERWISE = {"CJK": "Han", "HIRAGANA": "Kana", "KATAKANA": "Kana"}
 _BY_SCRIPT = {
     "Greek": "el",
     "Hebrew": "he",
@@ -178,7 +152,8 @@ def script_of(letter: str) -> str:
         return ""
     if letter.isascii():
         return "Latin"
-    return _SCRIPTS.get(unicodedata.name(letter, "").split(" ")[0].removesuffix("-HIRAGANA"), "")
+    name = unicodedata.name(letter, "").split(" ")[0].removesuffix("-HIRAGANA")
+    return name.title() if name in _NAMED_ALIKE else _NAMED_OTHERWISE.get(name, "")
 
 
 def scripts(text: str) -> Counter[str]:
