@@ -89,6 +89,8 @@ def _sections(text: str, marker: str, count: int) -> Finding:
 def _headings(text: str, relation: str, count: int) -> Finding:
     text = visible(text)
     found = list(_HEADING.finditer(text))
+    if not found:
+        return Finding(False, "no heading")
     ends = [*(m.start() for m in found[1:]), len(text)]
     if any(not has_words(text[m.end() : end]) for m, end in zip(found, ends, strict=True)):
         return Finding(False, "a heading with nothing below it")

@@ -25,7 +25,8 @@ _REQUEST = re.compile(
     r"^(?:(?:please|kindly|just|first|so|sorry|sure|okay|ok|great|thanks)\b,? )*"
     r"(?:please )?(?:tell me|let me know|provide|specify|clarify|share|confirm|give me|state|indicate)\b"
     r"|\bi(?:'d| would)? (?:(?:also|still|just|first) )?(?:need|want|like|have) to (?:know|ask|clarify|confirm)\b"
-    r"|\bi(?:'ll| will)? need (?:the|your|more|some|a few|further)\b|\bplease (?:tell|let|provide|specify|clarify|share|confirm)\b"
+    r"|\bi(?:'ll| will)? need (?:the|your|more|some|a few|further)\b"
+    r"|\bplease (?:tell|let|provide|specify|clarify|share|confirm)\b"
 )
 _COURTESY = re.compile(
     r"\b(?:anything else|any(?:thing)? (?:other|more|further|questions)|help (?:you )?(?:with )?else|let me know if)\b"
@@ -34,8 +35,8 @@ _QUESTION_WORD = re.compile(r"\b(?:what|which|when|where|who|whom|whose|why|how)
 _PREPOSITIONS = r"(?: (?:at|on|in|to|the|a|an|for|by|of))*$"
 _DENIED = re.compile(rf"(?:\bnot|n't|\bnever|\bno longer|\binstead of|\brather than){_PREPOSITIONS}")
 _PAST = re.compile(
-    r"(?:\bnot|n't|\bnever|\bno longer|\binstead of|\brather than|\bwas|\bpreviously|\bformerly|\boriginally|\bused to be"
-    r"|\breplac\w+|\b(?:changed|moved|switched|updated|rescheduled|shifted|corrected)(?: \w+){0,5} from)"
+    r"(?:\bnot|n't|\bnever|\bno longer|\binstead of|\brather than|\bwas|\bpreviously|\bformerly|\boriginally"
+    r"|\bused to be|\breplac\w+|\b(?:changed|moved|switched|updated|rescheduled|shifted|corrected)(?: \w+){0,5} from)"
     + _PREPOSITIONS
 )
 _PASSED_OVER = frozenset(

@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter
 from functools import lru_cache
 
-from rewards.text import folded, prose, sentences, visible, words
+from rewards.text import prose, sentences, visible, words
 
 MAIN_SCRIPT = 0.8  # of the letters: a text in a language may hold names and terms in another script
 MARGIN = 1.2  # the best language must have this many times the common words of the second
@@ -130,8 +130,7 @@ _COMMON_WORDS = {
     },
 }
 _LISTS = {
-    script: {code: frozenset(folded(w) for w in line.split()) for code, line in lists.items()}
-    for script, lists in _COMMON_WORDS.items()
+    script: {code: frozenset(line.split()) for code, line in lists.items()} for script, lists in _COMMON_WORDS.items()
 }
 LANGUAGES = {
     **{"ar": "Arabic", "am": "Amharic", "bg": "Bulgarian", "bn": "Bengali", "cs": "Czech", "da": "Danish"},
@@ -185,7 +184,12 @@ def _language_of(text: str) -> str | None:
     script, letters = found.most_common(1)[0]
     if letters + (found["Han"] if script == "Hangul" else 0) < MAIN_SCRIPT * total:
         return None
-    return _BY_SCRIPT.get(script) or _by_common_words(words(folded(text)), script)
+    return _BY_SCRIPT.get(script) or _by_common_words(words(_spelled(text)), script)
+
+
+def _spelled(text: str) -> str:
+    """In small letters with their accents: Spanish "el" and Hungarian "él" are two words."""
+    return unicodedata.normalize("NFC", visible(text).casefold()).replace("’", "'")
 
 
 def _by_common_words(found: list[str], script: str) -> str | None:

@@ -56,7 +56,7 @@ def derivation(answer: Reward = numeric_answer, thinking: bool = True) -> Reward
         goal = parse_number(str(target.get("value")))
         if goal is None:
             return failure(Status.TASK_ERROR, f"target value {target.get('value')!r:.60} is no number to lead to")
-        trace = _TAG.sub("\n", closing_text(transcript)) if thinking else transcript.answer
+        trace = _trace(transcript) if thinking else transcript.answer
         steps = _steps(trace, transcript.evidence.get("equations", ()))
         if steps is None:
             return Score(0.0, f"over {MAX_TRACE_CHARS} characters or {MAX_EQUATIONS} equations")
@@ -79,7 +79,7 @@ def not_repetitive(transcript: Transcript, target: Mapping[str, Any]) -> Score:
 
     Sentences that differ in their figures alone, without an equation, are the same.
     """
-    text = closing_text(transcript)
+    text = _trace(transcript)
     if refused := _unreadable(text):
         return refused
     seen: set[str] = set()
@@ -97,7 +97,7 @@ def not_repetitive(transcript: Transcript, target: Mapping[str, Any]) -> Score:
 
 def own_words(transcript: Transcript, target: Mapping[str, Any]) -> Score:
     """1 for a text in its own words; falls to 0 as its sentences are copied from the question."""
-    text = closing_text(transcript)
+    text = _trace(transcript)
     if refused := _unreadable(text):
         return refused
     asked = {run for m in transcript.messages if m.role in ("user", "system") for run in _runs(m.content)}
@@ -117,7 +117,7 @@ def one_language(transcript: Transcript, target: Mapping[str, Any]) -> Score:
     Told by Unicode script, so it can't be argued with: Han for Chinese, Han and kana for Japanese. Code, single
     foreign letters (α) and words of the question don't count.
     """
-    text = prose(closing_text(transcript))
+    text = prose(_trace(transcript))
     if refused := _unreadable(text):
         return refused
     question = " ".join(m.content for m in transcript.messages if m.role == "user")
@@ -157,15 +157,20 @@ def soft_overlong(limit: int, buffer: int, length: Callable[[str], int] = count_
         raise ValueError(f"limit {limit} and buffer {buffer}: take 0 < buffer <= limit")
 
     def within_length(transcript: Transcript, target: Mapping[str, Any]) -> Score:
-        text = closing_text(transcript)
+        text = _trace(transcript)
         counted = transcript.evidence.get("completion_tokens")
         size = counted if isinstance(counted, int) else length(text)
-        if size <= 0 or not text.strip():
+        if size <= 0 or not words(text):
             return Score(0.0, "nothing was written", status=Status.INVALID_OUTPUT)
         value = min(1.0, max(0.0, 1 + ((limit - buffer) - size) / buffer))
         return Score(value, f"length {size}; full score to {limit - buffer}, none from {limit}")
 
     return within_length
+
+
+def _trace(transcript: Transcript) -> str:
+    """All that the policy wrote at the close, thinking included, without the tags."""
+    return _TAG.sub("\n", closing_text(transcript))
 
 
 def _steps(trace: str, calculated: Any) -> list[Step] | None:

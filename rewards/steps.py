@@ -4,6 +4,7 @@
 percents and LaTeX's signs; what can't be read as arithmetic (algebra, words) is a step that is not `read`.
 """
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Set
@@ -14,6 +15,7 @@ from rewards.arithmetic import Expression, ExpressionError, calculate
 
 MAX_WORK_CHARS = 8_000
 MAX_EQUATIONS = 64
+MAX_READ = 10 * MAX_EQUATIONS  # far more than a judge accepts; what comes after isn't read
 
 _WRITTEN = re.compile(r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|(?<!\d)\.\d+", re.ASCII)
 _SPELLED = (
@@ -105,7 +107,8 @@ def read_steps(text: str) -> list[Step]:
 
     "=" is exact; "≈" may round to the places it writes. A line with "=" and nothing that can be read is one step.
     """
-    return [step for line in text.splitlines() if CLAIMS.search(line) for step in _in_line(line)]
+    found = (step for line in text.splitlines() if CLAIMS.search(line) for step in _in_line(line))
+    return list(itertools.islice(found, MAX_READ))
 
 
 def sound_steps(steps: list[Step], known: Set[Fraction], goal: Fraction | None) -> list[bool]:
@@ -175,7 +178,7 @@ def _in_line(line: str) -> Iterator[Step]:
         member = text[start : sign.start() if sign else len(text)]
         closing, opening = _first(member) if chain else None, _last(member) if sign else None
         whole = closing is not None and closing == opening
-        chain = [*chain, _read(closing)] if chain else [_name_or(_read(opening), member)]
+        chain.append(_read(closing) if chain else _name_or(_read(opening), member))
         if sign is None or (len(chain) > 1 and not whole):
             if len(chain) > 1 and (step := _step(line, chain, signs)) is not None:
                 steps.append(step)
@@ -196,8 +199,8 @@ def _name_or(opening: _Member | None, member: str) -> _Member | None:
 
 def _step(line: str, chain: list[_Member | None], signs: list[str]) -> Step | None:
     """A step of the members of one chain; None where a name or a unit stands, so that it claims nothing here."""
-    while chain and chain[0] is None:
-        chain, signs = chain[1:], signs[1:]
+    first_read = next((i for i, member in enumerate(chain) if member is not None), len(chain))
+    chain, signs = chain[first_read:], signs[first_read:]
     if len(chain) < 2 or None in chain:
         return None
     members = [m for m in chain if m is not None]

@@ -9,7 +9,7 @@ import unicodedata
 
 from rewards.spelling import plain
 
-MAX_CHARS = 100_000  # longer texts are no replies; judges refuse them
+MAX_CHARS = 40_000  # longer texts are no replies; judges refuse them
 REPEATED = 0.5  # from this share of repeated word triples on, a text is the same again and again
 _TRIPLE = 3
 _SHORT = 12  # words; a shorter text may repeat itself by chance
