@@ -12,18 +12,15 @@ and `evidence["equations"]`, lines such as "3 * 4 = 12" that a calculator worked
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from rewards.arithmetic import ExpressionError, calculate
 from rewards.format import final_answer
 from rewards.score import Score, Status, failure
+from rewards.steps import MAX_EQUATIONS, MAX_WORK_CHARS, Step, numbers_in, read_steps, sound_steps
 from rewards.transcript import Transcript
 
 MAX_NUMBER_CHARS = 64
-MAX_WORK_CHARS = 8_000
-MAX_EQUATIONS = 64
 
 _PLAIN = r"(?:\d{1,3}(?:,\d{3})+|\d+)"
 _NUMBER = re.compile(
@@ -31,18 +28,7 @@ _NUMBER = re.compile(
 )
 _GOLD = re.compile(r"-?\d{1,400}(?:/\d{1,400})?", re.ASCII)
 _SAME_DIGIT = ("<wide>", "<narrow>", "<font>", "<noBreak>")  # a superscript or a vulgar fraction is no mere spelling
-_WRITTEN = re.compile(rf"{_PLAIN}(?:\.\d+)?", re.ASCII)
 _BOXED = re.compile(r"\\boxed\{([^{}]{0,64})")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One written equation: the numbers it calculates with, what it claims, and whether that is so."""
-
-    text: str
-    numbers: tuple[Fraction, ...]
-    result: Fraction
-    true: bool
 
 
 def parse_number(text: str, units: Sequence[str] = ()) -> Fraction | None:
@@ -112,13 +98,17 @@ def true_equations(transcript: Transcript, target: Mapping[str, Any]) -> Score:
     steps = _work(transcript)
     if steps is None:
         return Score(0.0, f"work of over {MAX_WORK_CHARS} characters or {MAX_EQUATIONS} equations")
-    constants = {parse_number(str(c)) for c in target.get("constants", ())}
-    sound = _sound(steps, _numbers_asked(transcript) | constants, gold)
+    sound = sound_steps(steps, numbers_asked(transcript) | constants(target), gold)
     if not any(ok and step.result == gold for ok, step in zip(sound, steps, strict=True)):
         return Score(0.0, "no equation leads to the answer")
     bad = next((step.text for ok, step in zip(sound, steps, strict=True) if not ok), "")
     why = f"; the first that doesn't count: {bad[:60]!r}" if bad else ""
     return Score(sum(sound) / len(steps), f"{sum(sound)} of {len(steps)} equations count{why}")
+
+
+def constants(target: Mapping[str, Any]) -> set[Fraction]:
+    """The numbers that the target lets work use without finding them in the question."""
+    return {n for c in target.get("constants", ()) if (n := parse_number(str(c))) is not None}
 
 
 def _match(text: str, units: Sequence[str]) -> re.Match[str] | None:
@@ -170,47 +160,16 @@ def _work(transcript: Transcript) -> list[Step] | None:
     text = transcript.answer
     if len(text) > MAX_WORK_CHARS:
         return None
-    lines = [*transcript.evidence.get("equations", ()), *text.splitlines()]
-    steps = [_read_step(line) for line in lines if "=" in line]
+    steps = read_steps("\n".join([*transcript.evidence.get("equations", ()), text]))
     return None if len(steps) > MAX_EQUATIONS else steps
 
 
-def _read_step(line: str) -> Step:
-    """`3 * 4 = 12`, after words and a colon or not; what can't be read is a step that isn't true."""
-    left, _, right = line.rsplit(":", 1)[-1].strip().partition("=")
-    unread = Step(line.strip(), (), Fraction(0), False)
-    try:
-        expression, result = calculate(left), calculate(right.strip().removesuffix("."))
-    except ExpressionError:
-        return unread
-    is_number = result.operations == 0 or (result.operations == 1 and "/" in right)
-    if expression.operations == 0 or not is_number:
-        return unread
-    return Step(line.strip(), expression.numbers, result.value, expression.value == result.value)
-
-
-def _sound(steps: Sequence[Step], known: set[Fraction | None], gold: Fraction | None) -> list[bool]:
-    """Which steps count: true, new, from known numbers, and needed."""
-    known = set(known)
-    seen: set[str] = set()
-    sound = []
-    for index, step in enumerate(steps):
-        needed = step.result == gold or any(step.result in later.numbers for later in steps[index + 1 :])
-        spelled = "".join(step.text.split())
-        ok = step.true and needed and spelled not in seen and all(n in known for n in step.numbers)
-        seen.add(spelled)
-        if ok:
-            known.add(step.result)
-        sound.append(ok)
-    return sound
-
-
-def _numbers_asked(transcript: Transcript) -> set[Fraction | None]:
-    """The numbers written in the question; those of tools and earlier turns don't count."""
-    asked: set[Fraction | None] = set()
+def numbers_asked(transcript: Transcript, implied: bool = False) -> set[Fraction]:
+    """The numbers of the question (see `numbers_in`); those of tools and later turns don't count."""
+    asked: set[Fraction] = set()
     for message in transcript.messages:
         if message.role == "assistant":
             break
         if message.role == "user":
-            asked |= {Fraction(w.replace(",", "")) for w in _WRITTEN.findall(message.content[:MAX_WORK_CHARS])}
+            asked |= numbers_in(message.content, implied)
     return asked
