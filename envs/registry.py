@@ -16,6 +16,10 @@ _ENVIRONMENTS = {
     "WordProblems-v0": "envs.word_problems:WordProblems",
     "Weather-v0": "envs.weather:Weather",
     "Code-v0": "envs.code:Code",
+    "Countdown-v0": "envs.reasoning.countdown:Countdown",
+    "Sudoku-v0": "envs.reasoning.sudoku:Sudoku",
+    "Knights-v0": "envs.reasoning.knights:Knights",
+    "Maze-v0": "envs.reasoning.maze:Maze",
 }
 
 
