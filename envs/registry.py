@@ -20,6 +20,7 @@ _ENVIRONMENTS = {
     "Sudoku-v0": "envs.reasoning.sudoku:Sudoku",
     "Knights-v0": "envs.reasoning.knights:Knights",
     "Maze-v0": "envs.reasoning.maze:Maze",
+    "Blocksworld-v0": "envs.reasoning.blocksworld:Blocksworld",
 }
 
 
