@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
@@ -19,6 +20,7 @@ from envs.sandbox.job import START_SECONDS, Job, Reader, Said, packages
 from rewards.errors import EnvError
 
 _ZYGOTE = Path(__file__).with_name("zygote.py")
+_CLEARING_SECONDS = 2.0
 _TICK = 0.1  # seconds: how exactly the kernel counts processor time
 _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
 
@@ -147,8 +149,11 @@ class Zygote:
             child.kill()
             child.close()
         self._ready.clear()
-        self.process.kill()
-        self.process.wait()
+        try:
+            self.process.wait(_CLEARING_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
     def abandon(self) -> None:
         """Forgets it without ending it: after a fork it is our parent's."""
@@ -188,11 +193,15 @@ class Pool:
 
     def __init__(self, size: int | None = None, without: Sequence[str] = ()) -> None:
         self.size = size or len(os.sched_getaffinity(0))
-        self._slots = [_Slot(without) for _ in range(self.size)]
+        self.without = without
+        self._begin()
+        _pools.add(self)
+
+    def _begin(self) -> None:
+        self._slots = [_Slot(self.without) for _ in range(self.size)]
         self._free = deque(self._slots)
         self._waiting: deque[tuple[threading.Event, list[_Slot]]] = deque()
         self._lock = threading.Lock()
-        os.register_at_fork(after_in_child=self._abandon)
 
     def execute(self, job: Job) -> Said:
         """Runs one job; a zygote that died under it is replaced once."""
@@ -229,11 +238,12 @@ class Pool:
             else:
                 self._free.append(given[0])
 
-    def _abandon(self) -> None:
+    def abandon(self) -> None:
+        """Starts afresh in a forked process: the zygotes are its parent's."""
         for slot in self._slots:
             for zygote in slot.zygotes.values():
                 zygote.abandon()
-        self.__init__(self.size, self._slots[0].without)
+        self._begin()
 
     def close(self) -> None:
         """Ends all zygotes."""
@@ -241,3 +251,12 @@ class Pool:
             for zygote in slot.zygotes.values():
                 zygote.close()
             slot.zygotes.clear()
+
+
+def _after_fork() -> None:
+    for pool in _pools:
+        pool.abandon()
+
+
+_pools: "weakref.WeakSet[Pool]" = weakref.WeakSet()
+os.register_at_fork(after_in_child=_after_fork)
