@@ -157,10 +157,11 @@ class Run:
     # GRPO
 
     def _grpo(self, runner: asyncio.Runner) -> None:
-        from trainer.grpo import make_optimizer
+        from trainer.update import make_optimizer
 
         settings = self.config.trainer
         optimizer = make_optimizer(self.policy, settings)
+        self.reference = self._reference_policy() if settings.kl_coefficient else None
         store = CheckpointStore(self.folder / "checkpoints", settings.keep_checkpoints)
         first = store.load_newest(self.policy, optimizer, self.display.say) or 0
         if first:
@@ -180,8 +181,18 @@ class Run:
             store.wait()
         metrics.close()
 
+    def _reference_policy(self) -> Any:
+        """A frozen copy of the policy as it was before this stage."""
+        from safetensors.torch import load_file
+
+        from trainer.policy import Policy
+
+        reference = Policy(self.model_folder, self.precision, self.config.rollout.temperature)
+        reference.load_state(load_file(self.folder / "sft" / "weights.safetensors"))
+        return reference
+
     def _step(self, runner: asyncio.Runner, step: int, optimizer: Any) -> dict[str, float]:
-        from trainer.grpo import update
+        from trainer.update import update
 
         started = time.monotonic()
         path = self.folder / "trajectories" / f"step-{step:05d}.parquet"
@@ -193,7 +204,7 @@ class Run:
             groups = runner.run(self._collect(tasks, self.config.rollout.group_size, self.engine, seed))
             write_groups(path, groups)
         sampled = time.monotonic()
-        learned = update(self.policy, optimizer, groups, self.config.trainer, step)
+        learned = update(self.policy, optimizer, groups, self.config.trainer, step, self.reference)
         updated = time.monotonic()
         self._sync(runner, step + 1)
         seconds = {
