@@ -172,8 +172,8 @@ def load_config(path: Path, overrides: Sequence[str] = (), extra: dict[str, Any]
     if not path.is_file():
         raise ConfigError(f"config file {path} does not exist; see scripts/configs/")
     try:
-        values = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+        values = yaml.safe_load(path.read_bytes())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: a mapping of fields is needed, found {type(values).__name__}")

@@ -14,7 +14,7 @@ import psutil
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from rewards.files import read_jsonl, write_json_atomically, write_text_atomically
+from rewards.files import read_json, read_jsonl, write_json_atomically, write_text_atomically
 
 _YOUNG = 1.0  # seconds
 _LOG_WIDTH = 120  # of a file or pipe: rich would take 80 and break lines
@@ -84,7 +84,7 @@ class PhaseLog:
         self._path = folder / "phases.json"
         self.phases: dict[str, dict[str, float]] = {}
         if self._path.is_file():
-            self.phases = json.loads(self._path.read_text())
+            self.phases = read_json(self._path)
 
     @contextlib.contextmanager
     def measure(self, name: str) -> Iterator[None]:

@@ -4,7 +4,6 @@ Every stage leaves a file when it is done, and a stage whose file is there is no
 """
 
 import asyncio
-import json
 import shutil
 import time
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rewards.files import write_json_atomically
+from rewards.files import read_json, write_json_atomically
 from rollout.chat import ChatRenderer
 from rollout.chats import encode_chat, read_chats
 from rollout.collect import collect_groups, episode_seed, error_counts
@@ -59,7 +58,7 @@ class Run:
         """Runs what is still to do and returns the summary."""
         if (self.folder / "summary.json").is_file():
             self.display.say(f"{self.folder} is finished already: remove it, or give another --name, to train again")
-            return json.loads((self.folder / "summary.json").read_text())
+            return read_json(self.folder / "summary.json")
         with asyncio.Runner() as runner:
             with self.phases.measure("start"):
                 self._start()
@@ -247,7 +246,7 @@ class Run:
         stages: dict[str, list[Outcome]] = {s: read_outcomes(self.folder / "eval" / f"{s}.jsonl") for s in STAGES}
         summary = {
             "name": self.config.name,
-            "machine": json.loads((self.folder / "machine.json").read_text()),
+            "machine": read_json(self.folder / "machine.json"),
             **compare(stages),
             "rubrics": self.mixture.rubrics(),
             "phases": self.phases.summary(),
