@@ -32,12 +32,13 @@ class MetricsLog:
         from torch.utils.tensorboard import SummaryWriter
 
         self.path = folder / "metrics.jsonl"
-        kept = [row for row in read_metrics(self.path) if row["step"] < next_step]
-        write_text_atomically(self.path, "".join(json.dumps(row) + "\n" for row in kept))
+        self.rows = [row for row in read_metrics(self.path) if row["step"] < next_step]
+        write_text_atomically(self.path, "".join(json.dumps(row) + "\n" for row in self.rows))
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=next_step)
 
     def write(self, row: dict[str, float]) -> None:
         """Adds a step's numbers; they are on disk when this returns."""
+        self.rows.append(row)
         with self.path.open("a") as file:
             file.write(json.dumps(row) + "\n")
             file.flush()

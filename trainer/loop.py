@@ -21,6 +21,7 @@ from rollout.models import resolve_model
 from rollout.store import read_groups, write_groups
 from rollout.trajectory import Group
 from rollout.vllm_engine import VllmEngine
+from trainer.alarms import alarms
 from trainer.checkpoint import CheckpointStore
 from trainer.compare import Outcome, compare, read_outcomes, write_outcomes
 from trainer.config import Config
@@ -175,6 +176,8 @@ class Run:
                 row = self._step(runner, step, optimizer)
                 store.save(step + 1, self.policy, optimizer)
                 metrics.write(row)
+                for alarm in alarms(metrics.rows):
+                    self.display.say(f"  [yellow]warning:[/yellow] {alarm}")
                 start = row["reward_mean"] if start is None else start
                 bar.advance(_step_line(row, start))
             store.wait()
