@@ -93,7 +93,7 @@ class Importance:
 
 
 def aggregation_weights(
-    kind: Aggregation, episodes: Tensor, batch_tokens: int, batch_episodes: int, limit: int
+    kind: Aggregation, episodes: Tensor, batch_tokens: float, batch_episodes: float, limit: int
 ) -> Tensor:
     """What a token counts in the batch's loss; (tokens,).
 

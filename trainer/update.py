@@ -115,9 +115,12 @@ def update(
     batches = [[lesson for i in part for lesson in grouped[i]] for part in parts]
     # With one batch the weights can't have moved: the old logprobs are the new ones, for free.
     old = [[None] * len(b) for b in batches] if len(batches) == 1 else [_old_logprobs(policy, b) for b in batches]
+    # Groups that teach nothing count in the mean: a round with little to learn from moves the policy little.
+    judged = [t for group in groups for t in group.judged if t.sampled_tokens]
+    tokens, episodes = sum(t.sampled_tokens for t in judged) / len(batches), len(judged) / len(batches)
     tally, norms = _Tally(), []
     for batch, old_logprobs in zip(batches, old, strict=True):
-        _accumulate(policy, batch, old_logprobs, config, tally)
+        _accumulate(policy, batch, old_logprobs, config, tally, tokens, episodes)
         if tally.means()["mismatch"] > config.max_mismatch:
             optimizer.zero_grad(set_to_none=True)
             raise EngineError(
@@ -140,16 +143,16 @@ def _accumulate(
     old_logprobs: Sequence[torch.Tensor | None],
     config: TrainerConfig,
     tally: _Tally,
+    tokens: float,
+    episodes: float,
 ) -> None:
-    """Adds the gradient of the batch's loss, one pack in memory at a time."""
+    """Adds the gradient of the loss over `tokens` and `episodes`, one pack in memory at a time."""
     algorithm = ALGORITHMS[config.algorithm]
     objective_of = getattr(losses, algorithm.objective)
     clip = Clip(config.clip_low or algorithm.clip.low, config.clip_high or algorithm.clip.high, config.dual_clip)
     correction = losses.Importance(
         config.importance_cap, config.importance_floor, config.importance_level, config.importance_beyond
     )
-    tokens = sum(len(lesson.pack.targets) for lesson in batch)
-    episodes = sum(len(np.unique(lesson.pack.episodes)) for lesson in batch)
     for lesson, old in zip(batch, old_logprobs, strict=True):
         logprobs, entropies = policy.logprobs(lesson.pack, entropy_gradient=config.entropy_coefficient > 0)
         to = logprobs.device

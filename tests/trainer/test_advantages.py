@@ -25,9 +25,15 @@ def test_hand_worked_groups():
     ]
 
 
+def test_a_group_told_apart_by_a_hundredth_weighs_little():
+    nearly, clear = of(group_normalised, [0.0, 0.01], [0.0, 1.0])
+    assert clear[1] > 0.9
+    assert 0 < nearly[1] < 0.15 * clear[1]
+
+
 def test_only_the_round_wide_scale_keeps_a_nearly_equal_group_small():
     nearly, clear = [0.50, 0.51], [0.0, 1.0]
-    assert max(of(group_normalised, nearly, clear)[0]) > 0.9
+    assert max(of(group_normalised, nearly, clear, epsilon=1e-4)[0]) > 0.9
     assert max(of(batch_normalised, nearly, clear)[0]) < 0.1
 
 

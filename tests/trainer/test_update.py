@@ -9,6 +9,7 @@ from rollout.engine import Sampling
 from rollout.episode import Limits
 from tests.trainer.groups import make_group
 from tests.worlds import LikesEven
+from trainer.advantages import batch_normalised
 from trainer.algorithms import ALGORITHMS
 from trainer.config import TrainerConfig
 from trainer.packing import pack_group
@@ -115,6 +116,26 @@ def test_a_gradient_that_is_not_finite_stops_before_the_weights_are_touched(poli
     with pytest.raises(FloatingPointError, match="learning_rate"):
         update(policy, optimizer, [group], TrainerConfig(**LOOSE), 0)
     assert all(torch.equal(before[k], v) for k, v in policy.state().items())
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_round_with_little_to_learn_from_moves_the_policy_little(tiny_model, algorithm):
+    rng = np.random.default_rng(5)
+    telling, flat = make_group(rng, [0.1, 0.9, 0.4]), make_group(rng, [0.5] * 3)
+    norms = []
+    for groups in ([telling], [telling, flat]):
+        policy = Policy(str(tiny_model), precision="float32")
+        config = TrainerConfig(algorithm=algorithm, max_grad_norm=1e9, **LOOSE)
+        norms.append(update(policy, make_optimizer(policy, config), groups, config, 0)["grad_norm"])
+    share = telling_share(telling, flat) if ALGORITHMS[algorithm].aggregation == "token" else 0.5
+    if ALGORITHMS[algorithm].advantage is not batch_normalised:  # its scale is the round's own
+        assert norms[1] == pytest.approx(share * norms[0], rel=1e-4)
+    assert norms[1] < norms[0]
+
+
+def telling_share(telling, flat):
+    of = [sum(t.sampled_tokens for t in g.trajectories) for g in (telling, flat)]
+    return of[0] / sum(of)
 
 
 def test_kl_in_the_loss_pulls_back_to_the_reference(tiny_model):
