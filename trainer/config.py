@@ -90,7 +90,7 @@ class RolloutConfig(_Section):
 class TrainerConfig(_Section):
     """Reinforcement learning from groups of episodes; clips and aggregation are the algorithm's where None."""
 
-    algorithm: str = Field("dapo", description=f"one of {', '.join(ALGORITHMS)} (trainer/algorithms.py)")
+    algorithm: str = Field("grpo", description=f"one of {', '.join(ALGORITHMS)} (trainer/algorithms.py)")
     steps: int = Field(40, ge=0, description="rollout-and-update rounds; 0 skips the stage")
     learning_rate: float = Field(1e-5, gt=0)
     warmup_steps: int = Field(2, ge=0)
