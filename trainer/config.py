@@ -94,6 +94,7 @@ class TrainerConfig(_Section):
     steps: int = Field(40, ge=0, description="rollout-and-update rounds; 0 skips the stage")
     learning_rate: float = Field(1e-5, gt=0)
     warmup_steps: int = Field(2, ge=0)
+    schedule: Literal["constant", "linear"] = Field("constant", description="after the warm-up; linear falls to 0")
     minibatches: int = Field(1, ge=1, description="optimiser steps per round")
     clip_low: float | None = Field(
         None, gt=0, le=1, description="ratio is clipped below 1 - clip_low; None: as published"

@@ -52,6 +52,12 @@ def make_optimizer(policy: Policy, config: TrainerConfig) -> torch.optim.AdamW:
     )
 
 
+def learning_rate(config: TrainerConfig, step: int) -> float:
+    """The rate of a round: a linear warm-up, then level or, with `linear`, a straight fall that ends after the last."""
+    rate = config.learning_rate * min(1.0, (step + 1) / (config.warmup_steps + 1))
+    return rate if config.schedule == "constant" else rate * max(0.0, 1 - step / config.steps)
+
+
 def make_lessons(
     groups: Sequence[Group], config: TrainerConfig, reference: Policy | None = None
 ) -> tuple[list[list[Lesson]], int]:
@@ -108,9 +114,9 @@ def update(
     metrics = {"zero_variance_share": flat / max(1, len(groups)), "learning_rate": 0.0, "grad_norm": 0.0}
     if not grouped:
         return metrics
-    rate = config.learning_rate * min(1.0, (step + 1) / (config.warmup_steps + 1))
+    metrics["learning_rate"] = learning_rate(config, step)
     for parameters in optimizer.param_groups:
-        parameters["lr"] = rate
+        parameters["lr"] = metrics["learning_rate"]
     parts = [p for p in np.array_split(np.arange(len(grouped)), config.minibatches) if len(p)]
     batches = [[lesson for i in part for lesson in grouped[i]] for part in parts]
     # With one batch the weights can't have moved: the old logprobs are the new ones, for free.
@@ -134,7 +140,7 @@ def update(
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         norms.append(norm)
-    return metrics | tally.means() | {"learning_rate": rate, "grad_norm": float(np.mean(norms))}
+    return metrics | tally.means() | {"grad_norm": float(np.mean(norms))}
 
 
 def _accumulate(

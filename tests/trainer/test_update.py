@@ -14,7 +14,7 @@ from trainer.algorithms import ALGORITHMS
 from trainer.config import TrainerConfig
 from trainer.packing import pack_group
 from trainer.policy import Policy
-from trainer.update import make_lessons, make_optimizer, update
+from trainer.update import learning_rate, make_lessons, make_optimizer, update
 
 LOOSE = {"max_mismatch": 100.0, "warmup_steps": 0}
 
@@ -27,6 +27,14 @@ def policy(tiny_model):
 def total_logprob(policy, trajectory):
     with torch.no_grad():
         return float(policy.logprobs(pack_group([trajectory], 10_000)[0])[0].sum())
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"), [("constant", [1, 2, 3, 3, 3, 3]), ("linear", [1, 5 / 3, 2, 1.5, 1, 0.5])]
+)
+def test_learning_rate_warms_up_and_then_follows_its_schedule(schedule, expected):
+    config = TrainerConfig(learning_rate=3, warmup_steps=2, steps=6, schedule=schedule)
+    assert [learning_rate(config, step) for step in range(6)] == pytest.approx(expected)
 
 
 def test_one_whole_step_with_vllm_raises_the_probability_of_the_better_completion(
