@@ -29,8 +29,12 @@ def tagged(value, depth=0):
         return {"float": repr(value)}
     if kind is list:
         return [tagged(v, depth + 1) for v in value]
-    if kind is dict and all(type(k) is str for k in value):
-        return {"dict": {k: tagged(v, depth + 1) for k, v in value.items()}}
+    if kind is tuple or kind is set:
+        return {kind.__name__: [tagged(v, depth + 1) for v in value]}
+    if kind is dict:
+        if all(type(k) is str for k in value):
+            return {"dict": {k: tagged(v, depth + 1) for k, v in value.items()}}
+        return {"pairs": [[tagged(k, depth + 1), tagged(v, depth + 1)] for k, v in value.items()]}
     return {"other": kind.__name__}
 
 

@@ -123,7 +123,8 @@ _ATTACKS = [
     ("19-json.dumps patched", "json.dumps = lambda *a, **k: '{\"passed\": true}'\n    return 0", "json"),
     (
         "19-the harness patched",
-        "for m in (sys.modules.get('child'), sys.modules['__main__']):\n        for n in ('say', 'tagged', 'in_words'):\n"
+        "for m in (sys.modules.get('child'), sys.modules['__main__']):\n"
+        "        for n in ('say', 'tagged', 'in_words'):\n"
         "            setattr(m, n, lambda *a: True)\n    return 0",
         "json",
     ),
@@ -162,7 +163,8 @@ _ATTACKS = [
     ("21-shared memory", "return tried(lambda: call(29, 194, 0, 1 << 30, 0o1666) >= 0)", "memory"),
     (
         "21-a full disk",
-        "for i in range(999):\n        with open(str(i), 'wb') as file: file.write(bytes(1 << 20))\n    return 'escaped'",
+        "for i in range(999):\n        with open(str(i), 'wb') as file: file.write(bytes(1 << 20))\n"
+        "    return 'escaped'",
         "files",
     ),
     ("21-a file of 1 TB", "with open('a', 'wb') as f: f.truncate(1 << 40)\n    return 'escaped'", "files"),
@@ -204,7 +206,8 @@ _ATTACKS = [
         "22-the repository",
         "paths = {os.path.dirname(m.__file__) for m in sys.modules.values() if getattr(m, '__file__', None)}\n"
         "    paths = {p for p in paths if 'sandbox' in p}\n"
-        "    return tried(*(lambda p=p: os.listdir(p) for p in paths), *(lambda p=p: read(p + '/zygote.py') for p in paths))",
+        "    return tried(*(lambda p=p: os.listdir(p) for p in paths), "
+        "*(lambda p=p: read(p + '/zygote.py') for p in paths))",
         "library",
     ),
     (
@@ -221,7 +224,8 @@ _ATTACKS = [
     ),
     (
         "22-out by a link",
-        "os.symlink('/../../etc/shadow', 'link')\n    return tried(lambda: read('link'), lambda: os.link('/etc/shadow', 'l'))",
+        "os.symlink('/../../etc/shadow', 'link')\n"
+        "    return tried(lambda: read('link'), lambda: os.link('/etc/shadow', 'l'))",
         "files",
     ),
     ("22-chroot and back", "os.mkdir('d')\n    return tried(lambda: os.chroot('d') is None)", "files"),
@@ -257,10 +261,11 @@ _ATTACKS = [
     ("22-the zygote's line", "return tried(*(lambda n=n: os.write(n, b'n') for n in range(4, 64)))", "pairs"),
 ]
 
-ATTEMPTS = tuple(
-    Attempt(name, f"{_PRELUDE}\ndef f(x):\n    {body}\n", f"{_PRELUDE}\ndef f(x):\n    {_HONEST[twin]}\n")
-    for name, body, twin in _ATTACKS
-) + (
+ATTEMPTS = (
+    *(
+        Attempt(name, f"{_PRELUDE}\ndef f(x):\n    {body}\n", f"{_PRELUDE}\ndef f(x):\n    {_HONEST[twin]}\n")
+        for name, body, twin in _ATTACKS
+    ),
     Attempt("16-exit on import", f"raise SystemExit(0)\ndef f(x):\n    {_PLAIN}", f"def f(x):\n    {_PLAIN}"),
     Attempt("16-_exit on import", f"import os\nos._exit(0)\ndef f(x):\n    {_PLAIN}", f"def f(x):\n    {_PLAIN}"),
 )

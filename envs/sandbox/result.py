@@ -33,7 +33,7 @@ class SandboxResult:
 
 
 class Other:
-    """Stands for a value that is no plain JSON: equal to nothing."""
+    """Stands for a value of no plain type: equal to nothing."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -90,6 +90,12 @@ def _untag(value: Any, depth: int = 0) -> Any:
         return value
     if isinstance(value.get("dict"), dict):
         return {k: _untag(v, depth + 1) for k, v in value["dict"].items()}
+    for kind, make in (("tuple", tuple), ("set", set), ("pairs", dict)):
+        if isinstance(value.get(kind), list):
+            try:
+                return make(_untag(v, depth + 1) for v in value[kind])
+            except (TypeError, ValueError):
+                return Other(kind)  # forged, or of what is no plain value
     for kind, read in (("float", float), ("int", lambda text: int(text, 16))):
         if isinstance(value.get(kind), str):
             try:
@@ -103,8 +109,11 @@ def strictly_equal(found: Any, expected: Any) -> bool:
     """Same type and value all the way down: True is not 1, 1 is not 1.0, NaN equals nothing."""
     if type(found) is not type(expected):
         return False
-    if isinstance(expected, list):
+    if isinstance(expected, list | tuple):
         return len(found) == len(expected) and all(map(strictly_equal, found, expected))
+    if isinstance(expected, set):
+        return {(type(v), v) for v in found} == {(type(v), v) for v in expected}
     if isinstance(expected, dict):
-        return list(found.keys() ^ expected.keys()) == [] and all(strictly_equal(found[k], expected[k]) for k in found)
+        same_keys = {(type(k), k) for k in found} == {(type(k), k) for k in expected}
+        return same_keys and all(strictly_equal(found[k], expected[k]) for k in found)
     return found == expected

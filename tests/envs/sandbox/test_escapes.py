@@ -114,9 +114,11 @@ def test_the_memory_of_this_process_is_out_of_reach_by_its_number():
         "import ctypes, os, struct\ndef f(pid, address):\n    libc = ctypes.CDLL(None)\n"
         "    room = ctypes.create_string_buffer(8)\n"
         "    ours, theirs = struct.pack('PN', ctypes.addressof(room), 8), struct.pack('PN', address, 8)\n"
-        "    if libc.process_vm_readv(pid, ours, 1, theirs, 1, 0) > 0 or libc.ptrace(16, pid, 0, 0) == 0: return 'escaped'\n"
+        "    if libc.process_vm_readv(pid, ours, 1, theirs, 1, 0) > 0 or libc.ptrace(16, pid, 0, 0) == 0:\n"
+        "        return 'escaped'\n"
         "    try:\n        os.kill(pid, 0)\n        return 'escaped'\n    except OSError:\n        pass\n"
-        "    with open(f'/proc/{pid}/mem', 'rb') as file:\n        file.seek(address)\n        return ['escaped', file.read(8)]"
+        "    with open(f'/proc/{pid}/mem', 'rb') as file:\n        file.seek(address)\n"
+        "        return ['escaped', file.read(8)]"
     )
     secret = ctypes.create_string_buffer(b"31415926")
     for without in ([], ["calls"], ["processes", "calls"], ["root", "processes", "landlock", "network"]):
@@ -132,7 +134,8 @@ def test_one_run_leaves_nothing_for_the_next():
         "    open('note', 'w').write('x'); os.environ['note'] = 'x'\n    return 1"
     )
     find = (
-        "import builtins, gc, json, os, sys\ndef f(x):\n    left = [hasattr(m, 'note') for m in (builtins, sys, json)]\n"
+        "import builtins, gc, json, os, sys\ndef f(x):\n"
+        "    left = [hasattr(m, 'note') for m in (builtins, sys, json)]\n"
         "    held = [o for o in gc.get_objects() if isinstance(o, dict) and o.get('n' + 'ote')]\n"
         "    return [any(left), os.listdir('.'), 'note' in os.environ, len(held)]"
     )
