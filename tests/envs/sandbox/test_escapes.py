@@ -1,5 +1,6 @@
 """Code that tries to get out, to cheat or to do damage: none of it works, and its honest twin passes."""
 
+import contextlib
 import ctypes
 import dataclasses
 import os
@@ -63,13 +64,12 @@ def test_an_attempt_gets_through_where_there_are_no_walls():
         "22-a socket of any kind",
         "22-environment",
         "22-home folders and the root",
-        "22-process_vm_readv",
         "22-the passwords",
     )
     for case in ATTEMPTS:
         if case.name in harmless:
             program = (
-                f"{case.code}\ntests = [[n * n] for n in (1000003,)]\nexpected = tests[0]\nprint(f(5), flush=True)\n"
+                f"{case.code}\ntests = [[n * n] for n in (1000003,)]\nexpected = tests[0][0]\nprint(f(5), flush=True)\n"
             )
             ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
             assert "escaped" in ended.stdout, (case.name, ended)
@@ -168,5 +168,18 @@ def _host():
         "our processes": len(us.children(recursive=True)),
         "left behind": [p for folder in ("/tmp", "/dev/shm", "/") for p in Path(folder).glob("postgym-[er]*")],
         "zombies": [p.pid for p in us.children(recursive=True) if p.status() == psutil.STATUS_ZOMBIE],
-        "users of the sandbox": sum(60_000 < p.info["uids"].real < 65_535 for p in psutil.process_iter(["uids"])),
+        "strays": _strays(),
     }
+
+
+def _strays():
+    """Processes of the sandbox's users that aren't children of a zygote, each of which keeps one for the next run."""
+    found = []
+    for process in psutil.process_iter(["uids", "pid"]):
+        with contextlib.suppress(psutil.Error):
+            parent = process.parent()
+            if process.uids().real > 60_000 and (
+                parent is None or parent.uids().real > 60_000 or "zygote.py" not in " ".join(parent.cmdline())
+            ):
+                found.append(process.pid)
+    return found
