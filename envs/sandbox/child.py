@@ -12,6 +12,8 @@ import statistics, string, struct, sys, textwrap, threading, time, types, typing
 _MAX_DEPTH = 50
 _MAX_BITS = 40_000
 _MAX_REASON = 300
+_MAX_PRINTED = 100_000
+_MAX_FILES_BYTES = 150_000  # as JSON six times as much at worst, within what a run may say
 
 
 def tagged(value, depth=0):
@@ -55,6 +57,8 @@ def in_words(error):
 
 def run(job, out):
     """Executes the code, makes the calls, says what each gave."""
+    if job["shell"]:
+        return run_shell(job, out)
     try:
         program = compile(job["code"], "solution.py", "exec")
     except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError) as error:
@@ -71,6 +75,55 @@ def run(job, out):
         except BaseException as error:
             said = {"error": in_words(error)}
         say(out, said)
+
+
+def run_shell(job, out):
+    """Runs the script among its files; says its exit status, its output, the folder it ended in, and all files."""
+    top = os.getcwd()
+    os.set_inheritable(out, False)
+    printed, ended_in = (os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL) for name in (".printed", ".ended-in"))
+    for name in (".printed", ".ended-in"):
+        os.unlink(name)
+    for path, text in job["files"].items():
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        if not path.endswith("/"):
+            with open(path, "wb") as file:
+                file.write(text.encode(errors="surrogateescape"))
+    os.makedirs(job["folder"], exist_ok=True)
+    os.chdir(job["folder"])
+    shell = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
+    script = f"trap 'pwd -P >&9' EXIT; {job['code']}"
+    actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), (os.POSIX_SPAWN_DUP2, ended_in, 9)]
+    actions += [(os.POSIX_SPAWN_DUP2, printed, number) for number in (1, 2)]
+    variables = {"PATH": "/usr/bin:/bin", "HOME": top, "TMPDIR": top, "LC_ALL": "C.UTF-8"}
+    number = os.posix_spawn(shell, [shell, "-c", script], variables, file_actions=actions)
+    _, status = os.waitpid(number, 0)
+    os.chdir(top)
+    folder = os.path.relpath(os.pread(ended_in, 4096, 0).decode(errors="replace").strip() or top, top)
+    said = {
+        "status": os.waitstatus_to_exitcode(status),
+        "output": os.pread(printed, _MAX_PRINTED, 0).decode(errors="replace"),
+        "folder": "." if folder.startswith("..") else folder,
+        "files": _files(),
+    }
+    say(out, {"value": tagged(said)})
+
+
+def _files():
+    """All plain files here as text, folders with a slash at the end; what is left out is named."""
+    found, left = {}, _MAX_FILES_BYTES
+    for folder, _, names in os.walk("."):
+        if folder != ".":
+            found[f"{folder[2:]}/"] = ""
+        for path in (os.path.relpath(os.path.join(folder, name)) for name in names):
+            if os.path.islink(path) or not os.path.isfile(path):
+                continue
+            left -= os.path.getsize(path)
+            if left < 0:
+                return found | {"": "too many or too large files: the rest is lost"}
+            with open(path, "rb") as file:
+                found[path] = file.read().decode(errors="surrogateescape")
+    return found
 
 
 class _Program(ctypes.Structure):

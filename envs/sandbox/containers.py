@@ -25,6 +25,7 @@ from rewards.errors import EnvError
 
 _CHILD = Path(__file__).with_name("child.py")
 _SYSTEM_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
+_SYSTEM = (*_SYSTEM_LIBRARIES, "/bin", "/usr/bin", "/etc/alternatives")
 _PYTHON = [sys.executable, "-I", "-S"]
 _NOBODY = 65534
 _SCRATCH_BYTES = 16 << 20
@@ -48,7 +49,8 @@ class _Container:
         """Starts the command with the job on stdin, and ends all of it when its time is over."""
         holding, _ = packages()
         text = json.dumps(
-            asdict(job) | {"packages": holding, "layers": self.layers, "filter": (filter_program() or b"").hex()}
+            asdict(job)
+            | {"packages": holding, "layers": self.layers, "filter": (filter_program(shell=job.shell) or b"").hex()}
         ).encode()
         with self._places:
             process = subprocess.Popen(
@@ -99,8 +101,8 @@ class Bubblewrap(_Container):
         """Everything unshared; the program dies with bwrap, and bwrap with us."""
         parts = [self.path, "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
         parts += ["--uid", str(_NOBODY), "--gid", str(_NOBODY)]
-        for path in _readable():
-            link = os.path.islink(path) and path in _SYSTEM_LIBRARIES
+        for path in _readable(job.shell):
+            link = os.path.islink(path) and path in _SYSTEM
             parts += ["--symlink", os.readlink(path), path] if link else ["--ro-bind", path, path]
         for path in _covered():
             parts += ["--tmpfs", path]
@@ -122,7 +124,7 @@ class Gvisor(_Container):
         """Runs one job in a bundle of its own (the OCI runtime format), which is gone afterwards."""
         with tempfile.TemporaryDirectory(prefix="postgym-run-") as bundle:
             os.mkdir(f"{bundle}/root")
-            Path(bundle, "config.json").write_text(json.dumps(self._bundle()))
+            Path(bundle, "config.json").write_text(json.dumps(self._bundle(job.shell)))
             name = os.path.basename(bundle)
             flags = ["--network=none", "--ignore-cgroups", f"--root={bundle}/state"]
             flags += [] if os.geteuid() == 0 else ["--rootless"]
@@ -132,8 +134,8 @@ class Gvisor(_Container):
                 forget = [self.path, *flags, "delete", "--force", name]
                 subprocess.run(forget, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={}, check=False)
 
-    def _bundle(self) -> dict[str, Any]:
-        binds = [_bind(os.path.realpath(path), path) for path in _readable()]
+    def _bundle(self, shell: bool) -> dict[str, Any]:
+        binds = [_bind(os.path.realpath(path), path) for path in _readable(shell)]
         covers = [_memory(path) for path in _covered()]
         packages_shown = [_bind(path, path) for path in packages()[1]]
         return {
@@ -160,11 +162,15 @@ def _memory(target: str) -> dict[str, Any]:
     return {"destination": target, "type": "tmpfs", "source": "tmpfs", "options": options}
 
 
-def _readable() -> list[str]:
+def _readable(shell: bool) -> list[str]:
     """What the interpreter needs: system libraries, its own library and programs, never `site-packages`."""
     own = [f"{prefix}/{part}" for prefix in {sys.prefix, sys.base_prefix} for part in ("bin", "pyvenv.cfg")]
     own += glob.glob(f"{sys.base_prefix}/lib/libpython*")
-    return [path for path in (*_SYSTEM_LIBRARIES, *own, os.path.dirname(os.__file__)) if os.path.exists(path)]
+    return [
+        path
+        for path in (*(_SYSTEM if shell else _SYSTEM_LIBRARIES), *own, os.path.dirname(os.__file__))
+        if os.path.exists(path)
+    ]
 
 
 def _covered() -> list[str]:

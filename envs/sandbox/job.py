@@ -2,7 +2,7 @@
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 OUTPUT_BYTES = 1_000_000  # more than that from one run is a flood
 START_SECONDS = 60.0  # a loaded machine may take long to raise the walls: not the code's fault
 Kind = Literal["ok", "syntax", "runtime", "timeout", "output", "killed"]
+Room = Literal["plain", "scientific", "shell"]
 _SCIENTIFIC = re.compile(r"\b(numpy|sympy)\b")
 
 
@@ -29,17 +30,25 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """An untrusted function: its code, its name, and the plain JSON arguments of every call."""
+    """An untrusted function: its code, its name, and the plain JSON arguments of every call.
+
+    Or a shell script (`shell`), with the `files` it finds and the `folder` it starts in, and no calls.
+    """
 
     code: str
     name: str
     calls: list[list[Any]]
     limits: Limits
+    shell: bool = False
+    files: dict[str, str] = field(default_factory=dict)
+    folder: str = "."
 
     @property
-    def scientific(self) -> bool:
-        """Whether it should find numpy and sympy loaded; forking without them is several times faster."""
-        return _SCIENTIFIC.search(self.code) is not None
+    def room(self) -> Room:
+        """What should be at hand: forking is several times faster without numpy and sympy loaded."""
+        if self.shell:
+            return "shell"
+        return "scientific" if _SCIENTIFIC.search(self.code) else "plain"
 
 
 @dataclass(frozen=True, slots=True)

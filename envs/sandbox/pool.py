@@ -12,11 +12,12 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from envs.sandbox.job import START_SECONDS, Job, Reader, Said, packages
+from envs.sandbox.job import START_SECONDS, Job, Reader, Room, Said, packages
 from rewards.errors import EnvError
 
 _ZYGOTE = Path(__file__).with_name("zygote.py")
@@ -51,14 +52,15 @@ class Zygote:
     The next child is made while the current one runs: a network namespace can take the kernel 0.2 s.
     """
 
-    def __init__(self, scientific: bool, without: Sequence[str] = ()) -> None:
+    def __init__(self, room: Room, without: Sequence[str] = ()) -> None:
         holding, shown = packages()
-        modules = [name for name in ("numpy", "sympy") if scientific and find_spec(name)]
+        modules = [name for name in ("numpy", "sympy") if room == "scientific" and find_spec(name)]
         settings = {
             "packages": holding,
             "shown": shown,
             "modules": modules,
             "libraries": [os.path.dirname(os.__file__)],
+            "shell": room == "shell",
             "without": list(without),
         }
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -101,8 +103,7 @@ class Zygote:
 
     def _talk(self, child: _Child, job: Job) -> tuple[bytes, bool]:
         reader = Reader(job.limits.wall_seconds)
-        limits = {k: getattr(job.limits, k) for k in ("cpu_seconds", "memory_bytes", "file_bytes")}
-        text = json.dumps({"code": job.code, "name": job.name, "calls": job.calls, "limits": limits}).encode()
+        text = json.dumps(asdict(job)).encode()
         poll = select.poll()
         poll.register(child.line, select.POLLIN)
         sent = False
@@ -166,17 +167,17 @@ class _Slot:
     """A place to run: its zygotes, started when first needed."""
 
     def __init__(self, without: Sequence[str]) -> None:
-        self.zygotes: dict[bool, Zygote] = {}
+        self.zygotes: dict[Room, Zygote] = {}
         self.without = without
 
     def run(self, job: Job) -> Said:
-        zygote = self.zygotes.get(job.scientific)
+        zygote = self.zygotes.get(job.room)
         if zygote is None:
-            zygote = self.zygotes[job.scientific] = Zygote(job.scientific, self.without)
+            zygote = self.zygotes[job.room] = Zygote(job.room, self.without)
         try:
             return zygote.run(job)
         except BaseException:
-            del self.zygotes[job.scientific]
+            del self.zygotes[job.room]
             zygote.close()
             raise
 

@@ -34,9 +34,15 @@ _ALLOWED = """
     select:23: epoll_create:213: epoll_wait:232: eventfd:284: sendto:44:206 recvfrom:45:207 sendmsg:46:211
     recvmsg:47:212 shutdown:48:210 getsockopt:55:209 setsockopt:54:208 getsockname:51:204 getpeername:52:205
 """
+# What a shell and its programs need besides; namespaces, of course, are none of it.
+_FOR_A_SHELL = """
+    execve:59:221 fork:57: vfork:58: setpgid:109:154 setsid:112:157 tkill:200:130 fchown:93:55 fchownat:260:54 chown:92:
+    lchown:94: getxattr:191:8 lgetxattr:192:9 fgetxattr:193:10 listxattr:194:11 llistxattr:195:12 flistxattr:196:13
+    msync:26:227 splice:275:76 tee:276:77 setpriority:141:140 sync:162:81 syncfs:306:267
+"""
 _MACHINES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}  # AUDIT_ARCH, column of the numbers
 _GUARDED = {"clone": (56, 220), "clone3": (435, 435), "socketpair": (53, 199), "prctl": (157, 167)}
-_CLONE_THREAD = 0x00010000
+_CLONE_THREAD, _CLONE_NEW_ANYTHING = 0x00010000, 0x7E020000
 _AF_UNIX = 1
 _PR_SET_NAME, _PR_SET_VMA = 15, 0x53564D41
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
@@ -55,8 +61,8 @@ def _when_first_argument(number: int, test: bytes) -> bytes:
     return _step(_EQUAL, number, 0, len(inside) // 8) + inside
 
 
-def filter_program(machine: str | None = None) -> bytes | None:
-    """The filter in classic BPF; None on a machine whose call numbers aren't known here."""
+def filter_program(machine: str | None = None, shell: bool = False) -> bytes | None:
+    """The filter in classic BPF, for a shell if asked; None on a machine whose call numbers aren't known here."""
     machine = machine or os.uname().machine
     if machine not in _MACHINES:
         return None
@@ -65,14 +71,15 @@ def filter_program(machine: str | None = None) -> bytes | None:
     steps = _step(_LOAD, _MACHINE_AT) + _step(_EQUAL, architecture, 1, 0) + _step(_RETURN, _KILL)
     steps += _step(_LOAD, _NUMBER_AT)
     steps += _step(_AT_LEAST, 0x40000000, 0, 1) + _step(_RETURN, _ERRNO | _EPERM)
-    for entry in _ALLOWED.split():
+    for entry in (_ALLOWED + _FOR_A_SHELL if shell else _ALLOWED).split():
         number = entry.split(":")[1 + column]
         if number:
             steps += _step(_EQUAL, int(number), 0, 1) + _step(_RETURN, _ALLOW)
     clone, clone3, socketpair, prctl = (numbers[column] for numbers in _GUARDED.values())
     # clone3 hides its flags behind a pointer: "no such call" makes libc fall back to clone, whose flags can be seen.
     steps += _step(_EQUAL, clone3, 0, 1) + _step(_RETURN, _ERRNO | _ENOSYS)
-    steps += _when_first_argument(clone, _step(_ANY_BIT, _CLONE_THREAD, 0, 1))
+    new_processes = _step(_ANY_BIT, _CLONE_NEW_ANYTHING, 1, 0) if shell else _step(_ANY_BIT, _CLONE_THREAD, 0, 1)
+    steps += _when_first_argument(clone, new_processes)
     steps += _when_first_argument(socketpair, _step(_EQUAL, _AF_UNIX, 0, 1))
     for option in (_PR_SET_NAME, _PR_SET_VMA):
         either = _step(_LOAD, _FIRST_ARGUMENT_AT) + _step(_EQUAL, option, 0, 1) + _step(_RETURN, _ALLOW)

@@ -24,7 +24,7 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _PIVOT_ROOT, _CAPSET = {"x86_64": (155, 126), "aarch64": (41, 91)}.get(os.uname().machine, (-1, -1))
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446  # the same on every architecture
 _LANDLOCK_FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # how many bits of file access an ABI knows
-_WRITE_FILE, _READ_FILE, _READ_FOLDER = 1 << 1, 1 << 2, 1 << 3
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_FOLDER = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _NOBODY = 65534
 _SERVICE_USERS = range(61184, 65520)  # kept free by distributions for services without an account
 _SCRATCH = "/scratch"
@@ -32,6 +32,7 @@ _SCRATCH_BYTES, _SCRATCH_FILES = 16 << 20, 1000
 _ROOT_SIZE = "size=1m,mode=755"
 _DEVICES = ("/dev/null", "/dev/urandom")
 _SYSTEM_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
+_PROGRAMS = ("/bin", "/usr/bin", "/etc/alternatives")
 _THREADS = 32
 _OPEN_FILES = 64
 
@@ -50,13 +51,15 @@ class Room:
     Args:
         libraries: folders of the Python library.
         packages: folders of packages that untrusted code may import.
+        shell: whether programs may be started.
         without: names of walls to leave out, for tests of the others.
     """
 
-    def __init__(self, libraries: list[str], packages: list[str], without: list[str]) -> None:
-        self.readable, self.without = [*libraries, *packages, *_SYSTEM_LIBRARIES], without
+    def __init__(self, libraries: list[str], packages: list[str], shell: bool, without: list[str]) -> None:
+        system = [*_SYSTEM_LIBRARIES, *(_PROGRAMS if shell else ())]
+        self.readable, self.shell, self.without = [*libraries, *packages, *system], shell, without
         self.alone = False
-        self.filter = None if "calls" in without else seccomp.filter_program()
+        self.filter = None if "calls" in without else seccomp.filter_program(shell=shell)
         self.null = os.open("/dev/null", os.O_RDWR)
         self.own_pids = os.open("/proc/self/ns/pid", os.O_RDONLY)
         self.baseline = _mapped_bytes()
@@ -68,7 +71,7 @@ class Room:
         self.has_root = False
         if "root" not in without:
             with contextlib.suppress(OSError):
-                _own_root(libraries, packages)
+                _own_root(libraries, packages, system)
                 self.has_root = True
 
     def fork(self) -> int:
@@ -99,13 +102,13 @@ def _own_user_namespace() -> None:
             file.write(text)
 
 
-def _own_root(libraries: list[str], packages: list[str]) -> None:
+def _own_root(libraries: list[str], packages: list[str], system: list[str]) -> None:
     """Moves this process to a root of its own that shows these folders, read-only, at their old paths."""
     if libc.unshare(_NEWNS) != 0:
         raise OSError(ctypes.get_errno(), "no mount namespaces")
     _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
-    shown = [path for path in (*_SYSTEM_LIBRARIES, *libraries, *packages, *_DEVICES) if os.path.exists(path)]
-    links = {path: os.readlink(path) for path in shown if os.path.islink(path) and path in _SYSTEM_LIBRARIES}
+    shown = [path for path in (*system, *libraries, *packages, *_DEVICES) if os.path.exists(path)]
+    links = {path: os.readlink(path) for path in shown if os.path.islink(path) and path in system}
     handles = {path: os.open(path, os.O_PATH) for path in shown if path not in links}
     new = tempfile.gettempdir()  # any folder will do: it is covered in our own view only
     _mount("tmpfs", new, "tmpfs", _MS_NOSUID, _ROOT_SIZE)
@@ -167,7 +170,7 @@ def raise_walls(room: Room, folder: str | None, keep: int) -> list[str]:
     os.chdir(folder)
     # Its paths are opened while we still may: the new user may not walk through /root.
     readable = ["/"] if room.has_root else room.readable
-    ruleset = -1 if "landlock" in room.without else _landlock_rules(folder, readable)
+    ruleset = -1 if "landlock" in room.without else _landlock_rules(folder, readable, room.shell)
     if _give_up_rights(room):
         stand.append("user")
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -188,11 +191,11 @@ def raise_walls(room: Room, folder: str | None, keep: int) -> list[str]:
     return stand
 
 
-def limit(room: Room, cpu_seconds: int, memory_bytes: int, file_bytes: int) -> None:
+def limit(room: Room, limits: dict[str, int]) -> None:
     """Sets what this run may use; memory beyond what the zygote has loaded."""
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
-    resource.setrlimit(resource.RLIMIT_AS, (room.baseline + memory_bytes,) * 2)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+    resource.setrlimit(resource.RLIMIT_CPU, (limits["cpu_seconds"],) * 2)
+    resource.setrlimit(resource.RLIMIT_AS, (room.baseline + limits["memory_bytes"],) * 2)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limits["file_bytes"],) * 2)
 
 
 class _RulesetAttribute(ctypes.Structure):
@@ -204,8 +207,11 @@ class _PathAttribute(ctypes.Structure):
     _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
 
 
-def _landlock_rules(writable: str, readable: list[str]) -> int:
-    """A ruleset: reads `readable`, anything in `writable`; no TCP, no signal to outside. -1: no Landlock here."""
+def _landlock_rules(writable: str, readable: list[str], execute: bool) -> int:
+    """A ruleset: reads (perhaps starts) `readable`, anything in `writable`; no TCP, no signal to outside.
+
+    -1: no Landlock here.
+    """
     abi = libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
     if abi < 1:
         return -1
@@ -213,8 +219,9 @@ def _landlock_rules(writable: str, readable: list[str]) -> int:
     attribute = _RulesetAttribute(every, 3 if abi >= 4 else 0, 3 if abi >= 6 else 0)
     size = ctypes.c_size_t(24 if abi >= 6 else 16 if abi >= 4 else 8)
     ruleset = libc.syscall(_LANDLOCK_CREATE, ctypes.byref(attribute), size, ctypes.c_uint32(0))
+    reading = _READ_FILE | _READ_FOLDER | (_EXECUTE if execute else 0)
     devices = [(path, _READ_FILE | _WRITE_FILE) for path in _DEVICES]
-    for path, access in [(writable, every), *((p, _READ_FILE | _READ_FOLDER) for p in readable), *devices]:
+    for path, access in [(writable, every), *((p, reading) for p in readable), *devices]:
         if not os.path.exists(path):
             continue
         handle = os.open(path, os.O_PATH | os.O_CLOEXEC)

@@ -40,7 +40,7 @@ def live(room, folder, line):
     job = read_job(3)
     if job is None:
         os._exit(0)
-    walls.limit(room, **job["limits"])
+    walls.limit(room, job["limits"])
     child.run(job, 3)
     os._exit(0)
 
@@ -101,7 +101,7 @@ def main():
     for name in [*_READY.split(), *settings["modules"]]:
         importlib.import_module(name)
     os.environ.clear()
-    room = walls.Room(settings["libraries"], settings["shown"], settings["without"])
+    room = walls.Room(settings["libraries"], settings["shown"], settings["shell"], settings["without"])
     gc.collect()
     gc.freeze()  # the collector in a child would write to every page that it shares with us
     children = {}
