@@ -41,6 +41,7 @@ class Code(TextEnv):
 
     id = "postgym/Code-v0"
     rubric = Rubric([Criterion("tests", passes_tests)])
+    sandboxed = True
 
     def generate(self, rng: random.Random, difficulty: float) -> Task:
         """A spec whose tests no constant passes."""

@@ -86,6 +86,8 @@ class Run:
         self.precision = fixed_precision(self.folder, self.config.precision)
         what = f"model {self.config.model}, {self.precision}, folder {self.folder}"
         self.display.say(f"[bold]postgym[/bold] {self.config.name}: {what}")
+        if walls := self.mixture.walls():
+            self.display.say(walls)
         self.engine = VllmEngine(engine_settings(self.model_folder, self.config.rollout, self.precision))
         self.tokenizer = AutoTokenizer.from_pretrained(self.model_folder)
         self.renderer = ChatRenderer(self.tokenizer)

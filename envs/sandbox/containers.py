@@ -108,7 +108,9 @@ class Bubblewrap(_Container):
             parts += ["--tmpfs", path]
         for path in packages()[1]:
             parts += ["--ro-bind", path, path]
-        parts += ["--ro-bind", str(_CHILD), "/child.py", "--dev", "/dev"]
+        parts += ["--ro-bind", str(_CHILD), "/child.py"]
+        for device in ("/dev/null", "/dev/urandom"):  # its own --dev would be room to fill
+            parts += ["--dev-bind", device, device]
         parts += ["--perms", "1777", "--size", str(_SCRATCH_BYTES), "--tmpfs", "/scratch", "--remount-ro", "/"]
         return self._execute([*parts, "--chdir", "/scratch", *_PYTHON, "/child.py"], job)
 

@@ -199,7 +199,8 @@ _ATTACKS = [
     ),
     (
         "22-environment",
-        "return tried(lambda: [k for k in os.environ if 'NUM_THREADS' not in k], lambda: read('/proc/1/environ'))",
+        "own = ('OPENBLAS_NUM_THREADS', 'OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'PWD', 'LC_CTYPE')\n"
+        "    return tried(lambda: [k for k in os.environ if k not in own], lambda: read('/proc/1/environ'))",
         "environment",
     ),
     (
