@@ -55,6 +55,8 @@ def equivalent(given: str, gold: str, kind: Kind = "auto", units: Sequence[str] 
             return False, "another number"
         return _lowest(given, units, number)
     wanted = _read(gold, kind)
+    if kind == "auto" and wanted[:2] == ("rel", ("in",)) and _as_interval(wanted)[0] in ("interval", "union"):
+        kind, wanted = "interval", _as_interval(wanted)
     text = clean(without_unit(given.strip(), units))
     if any(sign in text for sign in _UNDONE) and not any(sign in gold for sign in _UNDONE):
         return False, "not worked out"
@@ -205,7 +207,8 @@ def _same(a: Node, b: Node) -> bool:
     if a[0] in ("set", "union") or b[0] in ("set", "union"):
         return a[0] == b[0] and _matched(a[1], b[1], _same)
     if a[0] in _LISTS or b[0] in _LISTS:
-        return a[0] == b[0] and _each(a[1], b[1])
+        solutions = a[0] == b[0] == "bare" and all(part[0] == "rel" for part in a[1])  # x = 1 or x = 2, in any order
+        return a[0] == b[0] and (_matched(a[1], b[1], _same) if solutions else _each(a[1], b[1]))
     if a[0] == "matrix" or b[0] == "matrix":
         return a[0] == b[0] and len(a[1]) == len(b[1]) and all(map(_each, a[1], b[1]))
     if a[0] == "interval" or b[0] == "interval":

@@ -12,6 +12,7 @@ import statistics, string, struct, sys, textwrap, threading, time, types, typing
 _MAX_DEPTH = 50
 _MAX_BITS = 40_000
 _MAX_REASON = 300
+_DICTS = (dict, collections.defaultdict, collections.OrderedDict, collections.Counter)  # all are equal to a dict
 _MAX_PRINTED = 100_000
 _MAX_FILES_BYTES = 150_000  # as JSON six times as much at worst, within what a run may say
 
@@ -33,7 +34,7 @@ def tagged(value, depth=0):
         return [tagged(v, depth + 1) for v in value]
     if kind is tuple or kind is set:
         return {kind.__name__: [tagged(v, depth + 1) for v in value]}
-    if kind is dict:
+    if kind in _DICTS:
         if all(type(k) is str for k in value):
             return {"dict": {k: tagged(v, depth + 1) for k, v in value.items()}}
         return {"pairs": [[tagged(k, depth + 1), tagged(v, depth + 1)] for k, v in value.items()]}

@@ -58,6 +58,11 @@ def test_values_come_back_with_their_types():
     assert all(strictly_equal(c.value, v) for c, v in zip(result.calls, values, strict=True))
 
 
+@pytest.mark.parametrize("made", ["Counter('aab')", "defaultdict(int, a=2, b=1)", "OrderedDict(a=2, b=1)"])
+def test_dicts_of_the_library_are_dicts(made):
+    assert one(f"from collections import *\ndef f(x):\n    return {made}").calls[0].value == {"a": 2, "b": 1}
+
+
 def test_all_walls_stand():
     walls = {"processes", "root", "network", "user", "landlock", "limits", "calls"}
     assert set(one("def f(x):\n    return x").layers) == walls
