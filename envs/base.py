@@ -119,6 +119,7 @@ class TextEnv(gymnasium.Env[Observation, "str | Message"]):
     id: ClassVar[str]
     rubric: ClassVar[Rubric]
     max_turns: ClassVar[int] = 1
+    sandboxed: ClassVar[bool] = False  # runs untrusted code: a run without walls for it is refused at the start
     process_credit: ClassVar[float] = 0.0  # the most that a wrong answer earns, for sound work towards it
 
     def __init__(self, split: Split = "train", difficulty: float | None = None) -> None:

@@ -2,10 +2,12 @@
 
 import random
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from envs.base import Exploit, Policy, Task, TextEnv
 from envs.code_specs import make_spec
+from envs.code_tests import evidence
 from envs.sandbox.run import Limits, run_function, strictly_equal
 from rewards.code import extract_code, passes_tests
 from rewards.score import Criterion, Rubric
@@ -39,6 +41,7 @@ class Code(TextEnv):
 
     id = "postgym/Code-v0"
     rubric = Rubric([Criterion("tests", passes_tests)])
+    sandboxed = True
 
     def generate(self, rng: random.Random, difficulty: float) -> Task:
         """A spec whose tests no constant passes."""
@@ -69,12 +72,7 @@ class Code(TextEnv):
             return {"tests": {"kind": "no_code", "passed": [], "reasons": []}}
         tests = task.target["tests"]
         result = run_function(code, task.target["name"], [t["arguments"] for t in tests], Limits())
-        passed, reasons = [], []
-        for call, test in zip(result.calls, tests, strict=False):
-            right = call.error is None and strictly_equal(call.value, test["expected"])
-            passed.append(right)
-            reasons.append("" if right else call.error or f"a test gave {call.value!r}"[:200])
-        return {"tests": {"kind": result.kind, "passed": passed, "reasons": reasons, "reason": result.reason}}
+        return evidence(result, [partial(strictly_equal, t["expected"]) for t in tests])
 
     def expert(self, task: Task) -> Policy:
         """The program that the spec was made with."""

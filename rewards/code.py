@@ -36,9 +36,25 @@ def passes_tests(transcript: Transcript, target: Mapping[str, Any]) -> Score:
 
     No tests are the task's fault; tests that could not be run are the machinery's.
     """
+    return _graded(transcript, target, _PARTIAL)
+
+
+def passes_all_tests(transcript: Transcript, target: Mapping[str, Any]) -> Score:
+    """1 when every hidden test passes, else 0; otherwise as `passes_tests`."""
+    return _graded(transcript, target, 0.0)
+
+
+def share_of_tests(transcript: Transcript, target: Mapping[str, Any]) -> Score:
+    """The share of hidden tests that pass: pays for constants where tests repeat a value, so mind the tests."""
+    return _graded(transcript, target, 1.0)
+
+
+def _graded(transcript: Transcript, target: Mapping[str, Any], partial: float) -> Score:
     evidence = transcript.evidence.get("tests")
     if not target.get("tests"):
         return failure(Status.TASK_ERROR, "the task has no tests")
+    if all(isinstance(t, Mapping) and t.get("expected", 0) in (None, "") for t in target["tests"]):
+        return failure(Status.TASK_ERROR, "every test expects nothing, which an empty function gives")
     if not isinstance(evidence, Mapping):
         return failure(Status.INFRA_ERROR, "the tests were not run")
     passed, kind = list(evidence["passed"]), evidence["kind"]
@@ -51,4 +67,4 @@ def passes_tests(transcript: Transcript, target: Mapping[str, Any]) -> Score:
     if share == 1:
         return Score(1.0, f"all {len(passed)} tests pass")
     first = next((r for r in evidence.get("reasons", ()) if r), "")
-    return Score(_PARTIAL * share, f"{right} of {len(passed)} tests pass; {first}")
+    return Score(partial * share, f"{right} of {len(passed)} tests pass; {first}")

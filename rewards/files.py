@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from rewards.errors import ConfigError
+from rewards.errors import CheckpointError, ConfigError
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -34,6 +34,21 @@ def write_text_atomically(path: Path, text: str) -> None:
 def write_json_atomically(path: Path, value: Any) -> None:
     """Writes indented JSON."""
     write_text_atomically(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object that `write_json_atomically` wrote.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged ({error}); restore it, or remove its folder to begin anew") from None
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path} is damaged (no object); restore it, or remove its folder to begin anew")
+    return value
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -10,50 +10,18 @@ and `evidence["equations"]`, lines such as "3 * 4 = 12" that a calculator worked
 """
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 from rewards.format import final_answer
+from rewards.plain_numbers import match_number, parse_number
 from rewards.score import Score, Status, failure
 from rewards.steps import MAX_EQUATIONS, MAX_WORK_CHARS, Step, numbers_in, read_steps, sound_steps
 from rewards.transcript import Transcript
 
-MAX_NUMBER_CHARS = 64
-
-_PLAIN = r"(?:\d{1,3}(?:,\d{3})+|\d+)"
-_NUMBER = re.compile(
-    rf"([+-]?)({_PLAIN})(?:(\.\d+)?(?:e([+-]?\d{{1,2}}))?|\s?/\s?({_PLAIN}))", re.ASCII | re.IGNORECASE
-)
 _GOLD = re.compile(r"-?\d{1,400}(?:/\d{1,400})?", re.ASCII)
-_SAME_DIGIT = ("<wide>", "<narrow>", "<font>", "<noBreak>")  # a superscript or a vulgar fraction is no mere spelling
 _BOXED = re.compile(r"\\boxed\{([^{}]{0,64})")
-
-
-def parse_number(text: str, units: Sequence[str] = ()) -> Fraction | None:
-    """The one number that the whole of `text` is.
-
-    Read are integers, thousands commas (1,234), decimals, a/b, and exponents of up to two digits, each with a
-    sign, a closing full stop and one of `units` before or after. "%" counts as a unit: without it 50% is no
-    number, with it 50% is 50, never 0.5. Full-width and mathematical digits are read as the ASCII digits that
-    NFKC makes of them; superscripts, vulgar fractions, circled digits and other scripts' digits are not.
-
-    Returns:
-        The exact value, or None for any other text; text over 64 characters is never read.
-    """
-    match = _match(text, units)
-    if match is None:
-        return None
-    sign, whole, decimals, exponent, below = match.groups()
-    value = Fraction(whole.replace(",", "") + (decimals or ""))
-    if below is not None:
-        if (divisor := int(below.replace(",", ""))) == 0:
-            return None
-        value /= divisor
-    if exponent is not None:
-        value *= Fraction(10) ** int(exponent)
-    return -value if sign == "-" else value
 
 
 def numeric_answer(transcript: Transcript, target: Mapping[str, Any]) -> Score:
@@ -111,15 +79,9 @@ def constants(target: Mapping[str, Any]) -> set[Fraction]:
     return {n for c in target.get("constants", ()) if (n := parse_number(str(c))) is not None}
 
 
-def _match(text: str, units: Sequence[str]) -> re.Match[str] | None:
-    if len(text) > MAX_NUMBER_CHARS or (plain := _ascii(text)) is None:
-        return None
-    return _NUMBER.fullmatch(_without_unit(plain, units))
-
-
 def _worked_out(text: str, units: Sequence[str], value: Fraction) -> bool:
     """12/3 for 4 leaves the division undone."""
-    below = (match := _match(text, units)) and match.group(5)
+    below = (match := match_number(text, units)) and match.group(5)
     return not below or int(below.replace(",", "")) == value.denominator > 1
 
 
@@ -129,30 +91,6 @@ def _gold(target: Mapping[str, Any]) -> Fraction | None:
         return None
     top, _, bottom = value.partition("/")
     return None if bottom and int(bottom) == 0 else Fraction(int(top), int(bottom or 1))
-
-
-def _ascii(text: str) -> str | None:
-    """`text` with its harmless other spellings made ASCII, None when some character has none."""
-    out = []
-    for c in text.strip():
-        if not c.isascii():
-            tag = unicodedata.decomposition(c).split(" ")[0]
-            c = "-" if c == "\u2212" else unicodedata.normalize("NFKC", c) if tag in _SAME_DIGIT else c
-        out.append(c)
-    plain = "".join(out)
-    return None if any(unicodedata.numeric(c, None) is not None and not c.isascii() for c in plain) else plain
-
-
-def _without_unit(text: str, units: Sequence[str]) -> str:
-    """`text` without a closing full stop and one unit: words stand after the number, signs on either side."""
-    text = text.removesuffix(".").rstrip()
-    sign = text[:1] if text[:1] in ("+", "-") else ""
-    for unit in units:
-        if unit and text.lower().endswith(unit.lower()):
-            return text[: -len(unit)].rstrip()
-        if unit and not unit[0].isalnum() and text.startswith(unit, len(sign)):
-            return sign + text[len(sign) + len(unit) :].lstrip()
-    return text
 
 
 def _work(transcript: Transcript) -> list[Step] | None:

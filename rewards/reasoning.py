@@ -18,7 +18,8 @@ from typing import Any
 
 from rewards.format import closing_text
 from rewards.language import script_of, scripts
-from rewards.math import constants, numbers_asked, numeric_answer, parse_number
+from rewards.math import constants, numbers_asked, numeric_answer
+from rewards.plain_numbers import parse_number
 from rewards.score import Reward, Score, Status, failure
 from rewards.steps import CLAIMS, MAX_EQUATIONS, Step, numbers_in, read_steps, sound_steps
 from rewards.text import folded, prose, repeated_share, sentences, visible, words

@@ -17,11 +17,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rewards.format import final_answer
+from rewards.json_values import same_json
 from rewards.refusal import RefusalType, type_refusal
 from rewards.score import Score, Status, failure
 from rewards.sentences import sentences
 from rewards.spelling import plain, squeezed
-from rewards.tools import same_json
 from rewards.transcript import Transcript
 
 ALIKE = 0.6  # twins without an answer line share at least this much of their words

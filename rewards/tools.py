@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from rewards.format import final_answer
+from rewards.json_values import same_json
 from rewards.recipes import factory
 from rewards.score import Reward, Score, Status, failure
 from rewards.transcript import CallRecord, Transcript
@@ -31,19 +32,6 @@ def read_number(text: str) -> Decimal | None:
     """The number that `text` is, to the last character: ASCII digits, no unit, no exponent; else None."""
     text = text.translate(_MINUS)
     return Decimal(text) if _NUMBER.fullmatch(text) else None
-
-
-def same_json(left: Any, right: Any) -> bool:
-    """Equality of plain JSON: 1 equals 1.0, but neither `true` nor "1"."""
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    if isinstance(left, Mapping) and isinstance(right, Mapping):
-        return left.keys() == right.keys() and all(same_json(left[k], right[k]) for k in left)
-    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
-        return len(left) == len(right) and all(map(same_json, left, right))
-    if isinstance(left, int | float) and isinstance(right, int | float):
-        return left == right
-    return type(left) is type(right) and left == right
 
 
 def _given_fields(transcript: Transcript, count: int) -> list[str]:

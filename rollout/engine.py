@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 from envs.actions import render_action
 from envs.base import Policy, Task
+from rewards.errors import EngineError
 from rewards.transcript import Message
 
 
@@ -30,12 +31,20 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What was sampled: ids with the end-of-turn token when it was sampled, one logprob each."""
+    """What was sampled: ids with the end-of-turn token when it was sampled, one logprob each.
+
+    Raises:
+        EngineError: ids and logprobs differ in number.
+    """
 
     token_ids: tuple[int, ...]
     logprobs: tuple[float, ...]
     finish: Literal["stop", "length"]
     weight_version: int
+
+    def __post_init__(self) -> None:
+        if len(self.token_ids) != len(self.logprobs):
+            raise EngineError(f"{len(self.token_ids)} sampled tokens came with {len(self.logprobs)} logprobs")
 
 
 class Engine(Protocol):

@@ -77,8 +77,14 @@ def read_groups(path: Path) -> list[Group]:
     if version != SCHEMA_VERSION:
         raise CheckpointError(f"{path} has trajectory schema {version}, this postgym reads {SCHEMA_VERSION}")
     members: dict[int, list[Trajectory]] = {}
-    for row in table.to_pylist():
-        members.setdefault(row["group"], []).append(_trajectory(row))
+    for number, row in enumerate(table.to_pylist()):
+        try:
+            members.setdefault(row["group"], []).append(_trajectory(row))
+        except (ValueError, TypeError, KeyError) as error:  # pydantic's errors are ValueErrors
+            why = " ".join(str(error).split())[:300]
+            raise CheckpointError(
+                f"{path}: row {number} is no trajectory ({why}); delete it to have it made again"
+            ) from error
     return [Group(found[0].task, tuple(found)) for _, found in sorted(members.items())]
 
 

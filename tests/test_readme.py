@@ -32,7 +32,9 @@ def test_every_script_of_the_readme_explains_itself(script):
     assert "usage:" in found.stdout
 
 
-@pytest.mark.parametrize("text", [README, *((ROOT / "docs").glob("*.md"))], ids=str)
+@pytest.mark.parametrize(
+    "text", [README, *((ROOT / "docs").glob("*.md"))], ids=lambda text: getattr(text, "name", "README.md")
+)
 def test_links_lead_somewhere(text):
     folder = ROOT if isinstance(text, str) else text.parent
     for target in re.findall(r"\]\(([^)#]+)", text if isinstance(text, str) else text.read_text()):

@@ -1,21 +1,83 @@
-"""Advantages: how much better an episode was than its group."""
+"""Advantages: how much better an episode was than others, as pure functions on the rewards of a round.
+
+Each takes the rewards of all groups, one float array (episodes,) a group with judged episodes only, and returns
+arrays of the same shapes. A group that teaches nothing is all zeros.
+"""
+
+from collections.abc import Sequence
 
 import numpy as np
 
+Rewards = Sequence[np.ndarray]
 
-def group_normalised(rewards: np.ndarray, epsilon: float = 1e-4) -> np.ndarray:
-    """GRPO's advantage: `(r_i - mean(r)) / (std(r) + epsilon)` over one group.
+
+def group_normalised(rewards: Rewards, epsilon: float = 0.05) -> list[np.ndarray]:
+    """GRPO: `(r_i - mean(r)) / (std(r) + epsilon)` over the group, population standard deviation.
+
+    Source: Shao et al. 2024 (DeepSeekMath), section 4.1.2. `epsilon` keeps nearly equal rewards from exploding: with
+    a tiny one, a group told apart by a hundredth of a point weighs as much as one that tells right from wrong.
+    """
+    return [c / (c.std() + epsilon) if c.any() else c for c in group_centred(rewards)]
+
+
+def group_centred(rewards: Rewards) -> list[np.ndarray]:
+    """Dr.GRPO: `r_i - mean(r)` over the group, so that easy and hard tasks weigh the same.
+
+    Source: Liu et al. 2025 (Understanding R1-Zero-Like Training), section 3.2.
+    """
+    return [r - r.mean() if _teaches(r) else np.zeros(len(r)) for r in _float64(rewards)]
+
+
+def leave_one_out(rewards: Rewards) -> list[np.ndarray]:
+    """RLOO: `r_i - mean of the others' r`, an unbiased baseline; `G / (G - 1)` times the centred reward.
+
+    Source: Ahmadian et al. 2024 (Back to Basics), eq. 8.
+    """
+    return [centred * (len(centred) / max(1, len(centred) - 1)) for centred in group_centred(rewards)]
+
+
+def batch_normalised(rewards: Rewards, epsilon: float = 1e-4) -> list[np.ndarray]:
+    """REINFORCE++ with baseline: centred over the group, then divided by the deviation over the whole round.
+
+    Source: Hu et al. 2025 (REINFORCE++), section 3.2: the scale is the round's, so that no single group of nearly
+    equal rewards is blown up.
+    """
+    centred = group_centred(rewards)
+    everything = np.concatenate(centred) if centred else np.zeros(0)
+    scale = everything.std() + epsilon if everything.any() else 1.0
+    return [c / scale for c in centred]
+
+
+def gae(
+    rewards: np.ndarray, values: np.ndarray, last_value: float, discount: float = 1.0, decay: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
+    """Generalised advantage estimation over the sampled tokens of one episode; tool tokens are no actions.
+
+    `delta_t = r_t + discount * V_{t+1} - V_t`, `A_t = delta_t + discount * decay * A_{t+1}`.
 
     Args:
-        rewards: float (group,): only judged episodes.
-        epsilon: keeps nearly equal rewards from exploding.
+        rewards: (tokens,) given after each sampled token.
+        values: (tokens,) the critic's value before each sampled token.
+        last_value: value after the last token: 0 when the episode ended, the critic's when it was cut off.
 
     Returns:
-        float64 (group,); all zeros when the rewards are equal or there are fewer than two.
+        advantages (tokens,) and returns (tokens,), what the critic should have said.
 
-    Source: Shao et al. 2024 (DeepSeekMath), section 4.1.2; population standard deviation.
+    Source: Schulman et al. 2016 (GAE), eq. 16.
     """
-    rewards = np.asarray(rewards, np.float64)
-    if len(rewards) < 2 or np.ptp(rewards) == 0:
-        return np.zeros_like(rewards)
-    return (rewards - rewards.mean()) / (rewards.std() + epsilon)
+    values = np.asarray(values, np.float64)
+    deltas = np.asarray(rewards, np.float64) + discount * np.append(values[1:], last_value) - values
+    advantages = np.zeros_like(deltas)
+    running = 0.0
+    for t in range(len(deltas) - 1, -1, -1):
+        running = deltas[t] + discount * decay * running
+        advantages[t] = running
+    return advantages, advantages + values
+
+
+def _float64(rewards: Rewards) -> list[np.ndarray]:
+    return [np.asarray(r, np.float64) for r in rewards]
+
+
+def _teaches(rewards: np.ndarray) -> bool:
+    return len(rewards) > 1 and np.ptp(rewards) > 0

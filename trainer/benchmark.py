@@ -92,6 +92,8 @@ def _evaluate_model(name: str, model: str, config: Config, precision: str, path:
     from trainer.tasks import Mixture
 
     mixture = Mixture(config.environments)
+    if walls := mixture.walls():
+        display.say(walls)
     renderer = ChatRenderer(AutoTokenizer.from_pretrained(model))
     engine = VllmEngine(engine_settings(model, config.rollout, precision))
     try:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from envs.registry import is_known, known_ids
 from rewards.errors import ConfigError, nearest
 from rewards.recipes import allow_rewards
 from rewards.rubric_yaml import read_rubric, rubric_from_dict, rubric_to_dict
+from trainer.algorithms import ALGORITHMS, Aggregation, KlEstimator
 
 allow_rewards("trainer.reward_model")
 
@@ -87,20 +88,47 @@ class RolloutConfig(_Section):
 
 
 class TrainerConfig(_Section):
-    """GRPO."""
+    """Reinforcement learning from groups of episodes; clips and aggregation are the algorithm's where None."""
 
+    algorithm: str = Field("grpo", description=f"one of {', '.join(ALGORITHMS)} (trainer/algorithms.py)")
     steps: int = Field(40, ge=0, description="rollout-and-update rounds; 0 skips the stage")
     learning_rate: float = Field(1e-5, gt=0)
     warmup_steps: int = Field(2, ge=0)
+    schedule: Literal["constant", "linear"] = Field("constant", description="after the warm-up; linear falls to 0")
     minibatches: int = Field(1, ge=1, description="optimiser steps per round")
-    clip_low: float = Field(0.2, gt=0, lt=1, description="ratio is clipped below 1 - clip_low")
-    clip_high: float = Field(0.28, gt=0, description="ratio is clipped above 1 + clip_high")
-    importance_cap: float = Field(2.0, ge=1, description="truncation of the engine/trainer importance weight")
+    clip_low: float | None = Field(
+        None, gt=0, le=1, description="ratio is clipped below 1 - clip_low; None: as published"
+    )
+    clip_high: float | None = Field(None, gt=0, description="ratio is clipped above 1 + clip_high")
+    dual_clip: float | None = Field(None, gt=1, description="bounds what a token of a bad episode can cost")
+    aggregation: Aggregation | None = Field(None, description="how tokens add up")
+    length_constant: int = Field(1024, ge=1, description="tokens that `constant` aggregation divides by")
+    kl_coefficient: float = Field(0.0, ge=0, description="weight of KL to the policy before the stage; 0 needs no copy")
+    kl_estimator: KlEstimator = Field("k3", description="see trainer/losses.py")
+    kl_in: Literal["loss", "reward"] = "loss"
+    entropy_coefficient: float = Field(0.0, ge=0, description="weight of the entropy bonus")
+    importance_cap: float = Field(2.0, ge=1, description="largest engine/trainer importance weight")
+    importance_floor: float = Field(0.5, ge=0, le=1, description="smallest one that `mask` keeps")
+    importance_level: Literal["token", "sequence"] = "token"
+    importance_beyond: Literal["truncate", "mask"] = Field("truncate", description="truncate: TIS, mask: IcePop")
     max_grad_norm: float = Field(1.0, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     pack_tokens: int = Field(1024, ge=64, description="tokens of one forward pass; longer groups are split")
     max_mismatch: float = Field(0.1, gt=0, description="mean |delta logprob| that proves a failed weight update")
     keep_checkpoints: int = Field(2, ge=1)
+
+    @field_validator("algorithm")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in ALGORITHMS:
+            raise ValueError(f"no algorithm {value!r}; {nearest(value, list(ALGORITHMS))}")
+        return value
+
+    @model_validator(mode="after")
+    def _usable(self) -> "TrainerConfig":
+        if self.kl_in == "loss" and self.kl_estimator == "k1" and self.kl_coefficient:
+            raise ValueError("kl_estimator: k1 has no gradient as a loss; take k2 or k3, or set kl_in to reward")
+        return self
 
 
 class EvaluationConfig(_Section):
@@ -145,8 +173,8 @@ def load_config(path: Path, overrides: Sequence[str] = (), extra: dict[str, Any]
     if not path.is_file():
         raise ConfigError(f"config file {path} does not exist; see scripts/configs/")
     try:
-        values = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
+        values = yaml.safe_load(path.read_bytes())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: no YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: a mapping of fields is needed, found {type(values).__name__}")

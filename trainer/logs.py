@@ -14,7 +14,7 @@ import psutil
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from rewards.files import read_jsonl, write_json_atomically, write_text_atomically
+from rewards.files import read_json, read_jsonl, write_json_atomically, write_text_atomically
 
 _YOUNG = 1.0  # seconds
 _LOG_WIDTH = 120  # of a file or pipe: rich would take 80 and break lines
@@ -32,12 +32,13 @@ class MetricsLog:
         from torch.utils.tensorboard import SummaryWriter
 
         self.path = folder / "metrics.jsonl"
-        kept = [row for row in read_metrics(self.path) if row["step"] < next_step]
-        write_text_atomically(self.path, "".join(json.dumps(row) + "\n" for row in kept))
+        self.rows = [row for row in read_metrics(self.path) if row["step"] < next_step]
+        write_text_atomically(self.path, "".join(json.dumps(row) + "\n" for row in self.rows))
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=next_step)
 
     def write(self, row: dict[str, float]) -> None:
         """Adds a step's numbers; they are on disk when this returns."""
+        self.rows.append(row)
         with self.path.open("a") as file:
             file.write(json.dumps(row) + "\n")
             file.flush()
@@ -84,7 +85,7 @@ class PhaseLog:
         self._path = folder / "phases.json"
         self.phases: dict[str, dict[str, float]] = {}
         if self._path.is_file():
-            self.phases = json.loads(self._path.read_text())
+            self.phases = read_json(self._path)
 
     @contextlib.contextmanager
     def measure(self, name: str) -> Iterator[None]:

@@ -4,7 +4,6 @@ Every stage leaves a file when it is done, and a stage whose file is there is no
 """
 
 import asyncio
-import json
 import shutil
 import time
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rewards.files import write_json_atomically
+from rewards.files import read_json, write_json_atomically
 from rollout.chat import ChatRenderer
 from rollout.chats import encode_chat, read_chats
 from rollout.collect import collect_groups, episode_seed, error_counts
@@ -22,6 +21,7 @@ from rollout.models import resolve_model
 from rollout.store import read_groups, write_groups
 from rollout.trajectory import Group
 from rollout.vllm_engine import VllmEngine
+from trainer.alarms import alarms
 from trainer.checkpoint import CheckpointStore
 from trainer.compare import Outcome, compare, read_outcomes, write_outcomes
 from trainer.config import Config
@@ -59,7 +59,7 @@ class Run:
         """Runs what is still to do and returns the summary."""
         if (self.folder / "summary.json").is_file():
             self.display.say(f"{self.folder} is finished already: remove it, or give another --name, to train again")
-            return json.loads((self.folder / "summary.json").read_text())
+            return read_json(self.folder / "summary.json")
         with asyncio.Runner() as runner:
             with self.phases.measure("start"):
                 self._start()
@@ -86,6 +86,8 @@ class Run:
         self.precision = fixed_precision(self.folder, self.config.precision)
         what = f"model {self.config.model}, {self.precision}, folder {self.folder}"
         self.display.say(f"[bold]postgym[/bold] {self.config.name}: {what}")
+        if walls := self.mixture.walls():
+            self.display.say(walls)
         self.engine = VllmEngine(engine_settings(self.model_folder, self.config.rollout, self.precision))
         self.tokenizer = AutoTokenizer.from_pretrained(self.model_folder)
         self.renderer = ChatRenderer(self.tokenizer)
@@ -157,10 +159,11 @@ class Run:
     # GRPO
 
     def _grpo(self, runner: asyncio.Runner) -> None:
-        from trainer.grpo import make_optimizer
+        from trainer.update import make_optimizer
 
         settings = self.config.trainer
         optimizer = make_optimizer(self.policy, settings)
+        self.reference = self._reference_policy() if settings.kl_coefficient else None
         store = CheckpointStore(self.folder / "checkpoints", settings.keep_checkpoints)
         first = store.load_newest(self.policy, optimizer, self.display.say) or 0
         if first:
@@ -175,13 +178,25 @@ class Run:
                 row = self._step(runner, step, optimizer)
                 store.save(step + 1, self.policy, optimizer)
                 metrics.write(row)
+                for alarm in alarms(metrics.rows):
+                    self.display.say(f"  [yellow]warning:[/yellow] {alarm}")
                 start = row["reward_mean"] if start is None else start
                 bar.advance(_step_line(row, start))
             store.wait()
         metrics.close()
 
+    def _reference_policy(self) -> Any:
+        """A frozen copy of the policy as it was before this stage."""
+        from safetensors.torch import load_file
+
+        from trainer.policy import Policy
+
+        reference = Policy(self.model_folder, self.precision, self.config.rollout.temperature)
+        reference.load_state(load_file(self.folder / "sft" / "weights.safetensors"))
+        return reference
+
     def _step(self, runner: asyncio.Runner, step: int, optimizer: Any) -> dict[str, float]:
-        from trainer.grpo import update
+        from trainer.update import update
 
         started = time.monotonic()
         path = self.folder / "trajectories" / f"step-{step:05d}.parquet"
@@ -193,7 +208,7 @@ class Run:
             groups = runner.run(self._collect(tasks, self.config.rollout.group_size, self.engine, seed))
             write_groups(path, groups)
         sampled = time.monotonic()
-        learned = update(self.policy, optimizer, groups, self.config.trainer, step)
+        learned = update(self.policy, optimizer, groups, self.config.trainer, step, self.reference)
         updated = time.monotonic()
         self._sync(runner, step + 1)
         seconds = {
@@ -236,7 +251,7 @@ class Run:
         stages: dict[str, list[Outcome]] = {s: read_outcomes(self.folder / "eval" / f"{s}.jsonl") for s in STAGES}
         summary = {
             "name": self.config.name,
-            "machine": json.loads((self.folder / "machine.json").read_text()),
+            "machine": read_json(self.folder / "machine.json"),
             **compare(stages),
             "rubrics": self.mixture.rubrics(),
             "phases": self.phases.summary(),

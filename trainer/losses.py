@@ -1,49 +1,136 @@
-"""Losses as pure functions on per-token tensors."""
+"""Losses as pure functions on per-token tensors: objective x importance x aggregation, and penalties beside them.
+
+A loss is `-sum_t aggregation_t * importance_t * objective_t`. Every tensor is (tokens,) over the sampled tokens of
+one pack; `episodes` says whose token it is. Packs add up, so a loss doesn't depend on how a batch is split.
+"""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from trainer.algorithms import Aggregation, Clip, KlEstimator
+
 
 @dataclass(frozen=True, slots=True)
-class PolicyLoss:
-    """`total` is the sum over tokens, to be divided by the tokens of the whole batch; the rest is for logs."""
+class Objective:
+    """`value` is to be made large and carries the gradient; the rest is for logs."""
 
-    total: Tensor
-    clipped: Tensor  # bool (tokens,): the clip decided
-    ratio: Tensor  # (tokens,): pi_new / pi_old
-    importance: Tensor  # (tokens,): truncated pi_old / pi_sampler
+    value: Tensor
+    ratio: Tensor  # pi_new / pi_old
+    clipped: Tensor  # bool: the clip decided
 
 
-def clipped_policy_loss(
-    logprobs: Tensor,
-    old_logprobs: Tensor,
-    sampler_logprobs: Tensor,
-    advantages: Tensor,
-    clip_low: float,
-    clip_high: float,
-    importance_cap: float,
-) -> PolicyLoss:
-    """PPO's clipped surrogate with a truncated importance weight for the engine/trainer mismatch.
+def token_clipped(logprobs: Tensor, old: Tensor, advantages: Tensor, episodes: Tensor, clip: Clip) -> Objective:
+    """PPO and GRPO: `min(rho_t A_t, clip(rho_t, 1 - low, 1 + high) A_t)` with `rho_t = pi_new / pi_old`.
 
-    `-sum_t w_t * min(rho_t A_t, clip(rho_t, 1 - clip_low, 1 + clip_high) A_t)` with
-    `rho = exp(logprobs - old_logprobs)` and `w = min(exp(old_logprobs - sampler_logprobs), importance_cap)`.
+    With `dual`, `max(that, dual * A_t)` where `A_t < 0`.
+
+    Sources: Schulman et al. 2017 (PPO), eq. 7; low unlike high: Yu et al. 2025 (DAPO), eq. 10; dual clip: Ye et al.
+    2020 (Mastering Complex Control in MOBA Games), eq. 5.
+    """
+    return _clipped(torch.exp(logprobs - old), advantages, clip)
+
+
+def sequence_clipped(logprobs: Tensor, old: Tensor, advantages: Tensor, episodes: Tensor, clip: Clip) -> Objective:
+    """GSPO: `min(s A, clip(s, 1 - low, 1 + high) A)` with the episode's `s = exp(mean_t log rho_t)` on each token.
+
+    Source: Zheng et al. 2025 (GSPO), eq. 5 and 7. To be aggregated by `sequence`.
+    """
+    gap = logprobs - old
+    totals = torch.zeros(int(episodes.max()) + 1, dtype=gap.dtype, device=gap.device).index_add(0, episodes, gap)
+    return _clipped(torch.exp(totals / torch.bincount(episodes).clamp(min=1))[episodes], advantages, clip)
+
+
+def clipped_weight(logprobs: Tensor, old: Tensor, advantages: Tensor, episodes: Tensor, clip: Clip) -> Objective:
+    """CISPO: `sg(clip(rho_t, 1 - low, 1 + high)) A_t log pi_t`: no token ever loses its gradient.
+
+    Source: MiniMax 2025 (MiniMax-M1), eq. 4 and 5.
+    """
+    ratio = torch.exp(logprobs - old).detach()
+    weight = ratio.clamp(1 - clip.low, 1 + clip.high)
+    return Objective(weight * advantages * logprobs, ratio, weight != ratio)
+
+
+def _clipped(ratio: Tensor, advantages: Tensor, clip: Clip) -> Objective:
+    plain = ratio * advantages
+    bounded = ratio.clamp(1 - clip.low, 1 + clip.high) * advantages
+    value, clipped = torch.minimum(plain, bounded), bounded < plain
+    if clip.dual is not None:
+        floor = clip.dual * advantages
+        below = (advantages < 0) & (value < floor)
+        value, clipped = torch.where(below, floor, value), clipped | below
+    return Objective(value, ratio.detach(), clipped.detach())
+
+
+@dataclass(frozen=True, slots=True)
+class Importance:
+    """How the mismatch between trainer and sampler is corrected.
 
     Args:
-        logprobs: (tokens,) under the weights being trained; carries the gradient.
-        old_logprobs: (tokens,) under the weights at the start of the round, by the trainer.
-        sampler_logprobs: (tokens,) as the engine sampled.
-        advantages: (tokens,), each token its episode's.
+        level: `token`, or `sequence` for the episode's whole product.
+        beyond: `truncate` bounds a weight by `cap` (TIS), `mask` drops it outside `floor` to `cap` (IcePop).
 
-    Sources: Schulman et al. 2017, eq. 7; clip-higher: Yu et al. 2025 (DAPO), eq. 10; truncated importance
-    sampling: Espeholt et al. 2018 (IMPALA), and Yao et al. 2025 for sampler/trainer mismatch. The sum over
-    tokens, divided once by all tokens of the batch, is DAPO's token-level loss: it doesn't depend on how
-    the batch is split.
+    Sources: Espeholt et al. 2018 (IMPALA), Yao et al. 2025 (TIS), Ant Ling team 2025 (IcePop).
     """
-    ratio = torch.exp(logprobs - old_logprobs)
-    importance = torch.exp(old_logprobs - sampler_logprobs).clamp(max=importance_cap).detach()
-    plain = ratio * advantages
-    bounded = ratio.clamp(1 - clip_low, 1 + clip_high) * advantages
-    total = -(importance * torch.minimum(plain, bounded)).sum()
-    return PolicyLoss(total, (bounded < plain).detach(), ratio.detach(), importance)
+
+    cap: float = 2.0
+    floor: float = 0.5
+    level: Literal["token", "sequence"] = "token"
+    beyond: Literal["truncate", "mask"] = "truncate"
+
+    def weights(self, old: Tensor, sampler: Tensor, episodes: Tensor) -> Tensor:
+        """`pi_old / pi_sampler`, corrected; (tokens,), no gradient."""
+        gap = (old - sampler).detach()
+        if self.level == "sequence":
+            count = int(episodes.max()) + 1
+            gap = torch.zeros(count, dtype=gap.dtype, device=gap.device).index_add(0, episodes, gap)[episodes]
+        weights = torch.exp(gap)
+        if self.beyond == "truncate":
+            return weights.clamp(max=self.cap)
+        return torch.where((weights >= self.floor) & (weights <= self.cap), weights, 0.0)
+
+
+def aggregation_weights(
+    kind: Aggregation, episodes: Tensor, batch_tokens: float, batch_episodes: float, limit: int
+) -> Tensor:
+    """What a token counts in the batch's loss; (tokens,).
+
+    `token`: 1 / all tokens (DAPO, eq. 8). `sequence`: 1 / (episodes * tokens of its own episode) (GRPO, eq. 3).
+    `constant`: 1 / (episodes * `limit`), free of any length (Dr.GRPO, section 3.2).
+    """
+    ones = torch.ones(len(episodes), device=episodes.device)
+    if kind == "token":
+        return ones / batch_tokens
+    if kind == "constant":
+        return ones / (batch_episodes * limit)
+    return ones / (batch_episodes * torch.bincount(episodes)[episodes])
+
+
+def kl_estimate(kind: KlEstimator, logprobs: Tensor, reference: Tensor) -> Tensor:
+    """KL(policy, reference) from the policy's own samples, token by token; (tokens,).
+
+    With `d = logprobs - reference`: k1 is `d` (unbiased, noisy; as a loss its expected gradient is zero, use it in
+    the reward), k2 is `d^2 / 2` (right gradient as a loss), k3 is `exp(-d) - 1 + d` (unbiased, never negative).
+
+    Source: Schulman 2020, Approximating KL divergence.
+    """
+    gap = logprobs - reference
+    if kind == "k1":
+        return gap
+    if kind == "k2":
+        return gap.square() / 2
+    return torch.exp(-gap) - 1 + gap
+
+
+def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, clip: float | None) -> Tensor:
+    """PPO's critic loss, `max((V - R)^2, (clip(V, V_old - c, V_old + c) - R)^2) / 2`; (tokens,).
+
+    Source: Schulman et al. 2017, as in OpenAI's baselines; `clip` None is plain squared error.
+    """
+    plain = (values - returns).square()
+    if clip is None:
+        return plain / 2
+    bounded = old_values + (values - old_values).clamp(-clip, clip)
+    return torch.maximum(plain, (bounded - returns).square()) / 2

@@ -23,7 +23,7 @@ class Pack:
         predict_at: int64 (N,): index into T whose output predicts the token.
         targets: int64 (N,): the sampled token ids.
         sampler_logprobs: float32 (N,).
-        advantages: float32 (N,): the episode's advantage on each of its tokens.
+        episodes: int64 (N,): which of the packed group's episodes sampled the token; none is in two packs.
     """
 
     input_ids: np.ndarray
@@ -32,7 +32,7 @@ class Pack:
     predict_at: np.ndarray
     targets: np.ndarray
     sampler_logprobs: np.ndarray
-    advantages: np.ndarray
+    episodes: np.ndarray
 
     def attention_mask(self) -> np.ndarray:
         """bool (T, T): row may look at column."""
@@ -42,12 +42,11 @@ class Pack:
         return causal & ((segments[None, :] == segments[:, None]) | (segments[None, :] == 0))
 
 
-def pack_group(trajectories: Sequence[Trajectory], advantages: np.ndarray, max_tokens: int) -> list[Pack]:
+def pack_group(trajectories: Sequence[Trajectory], max_tokens: int) -> list[Pack]:
     """Packs the episodes of one task; a group longer than `max_tokens` becomes several packs.
 
     Args:
         trajectories: episodes with one common prompt.
-        advantages: (episodes,).
         max_tokens: bound of a pack; a single episode that is longer gets a pack of its own.
 
     Raises:
@@ -57,24 +56,24 @@ def pack_group(trajectories: Sequence[Trajectory], advantages: np.ndarray, max_t
     if any(not np.array_equal(t.token_ids[: t.prompt_length], prompt) for t in trajectories):
         raise ValueError(f"{trajectories[0].task.id}: the prompts of a group differ")
     packs: list[Pack] = []
-    chosen: list[tuple[Trajectory, float]] = []
+    chosen: list[tuple[int, Trajectory]] = []
     size = len(prompt)
-    for trajectory, advantage in zip(trajectories, advantages, strict=True):
+    for index, trajectory in enumerate(trajectories):
         length = len(trajectory.token_ids) - len(prompt)
         if chosen and size + length > max_tokens:
             packs.append(_pack(prompt, chosen))
             chosen, size = [], len(prompt)
-        chosen.append((trajectory, float(advantage)))
+        chosen.append((index, trajectory))
         size += length
     return [*packs, _pack(prompt, chosen)]
 
 
-def _pack(prompt: np.ndarray, chosen: Sequence[tuple[Trajectory, float]]) -> Pack:
+def _pack(prompt: np.ndarray, chosen: Sequence[tuple[int, Trajectory]]) -> Pack:
     start = len(prompt)
     ids, positions = [prompt], [np.arange(start)]
-    predict_at, targets, logprobs, advantages = [], [], [], []
+    predict_at, targets, logprobs, episodes = [], [], [], []
     offset = start
-    for trajectory, advantage in chosen:
+    for index, trajectory in chosen:
         sampled = np.flatnonzero(trajectory.loss_mask)
         # The last sampled token is only predicted, never read.
         suffix = trajectory.token_ids[start : sampled[-1]] if len(sampled) else prompt[:0]
@@ -82,7 +81,7 @@ def _pack(prompt: np.ndarray, chosen: Sequence[tuple[Trajectory, float]]) -> Pac
         predict_at.append(np.where(sampled == start, start - 1, offset + sampled - 1 - start))
         targets.append(trajectory.token_ids[sampled])
         logprobs.append(trajectory.logprobs[sampled])
-        advantages.append(np.full(len(sampled), advantage))
+        episodes.append(np.full(len(sampled), index))
         ids.append(suffix)
         positions.append(np.arange(start, start + len(suffix)))
         offset += len(suffix)
@@ -93,5 +92,5 @@ def _pack(prompt: np.ndarray, chosen: Sequence[tuple[Trajectory, float]]) -> Pac
         np.concatenate(predict_at).astype(np.int64),
         np.concatenate(targets).astype(np.int64),
         np.concatenate(logprobs).astype(np.float32),
-        np.concatenate(advantages).astype(np.float32),
+        np.concatenate(episodes).astype(np.int64),
     )

@@ -86,11 +86,11 @@ class Policy:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
-    def logprobs(self, pack: Pack) -> tuple[Tensor, Tensor]:
+    def logprobs(self, pack: Pack, entropy_gradient: bool = False) -> tuple[Tensor, Tensor]:
         """Logprobs and entropies of the sampled tokens of a pack.
 
         Returns:
-            logprobs (N,) with gradient, entropies (N,) without; fp32.
+            logprobs (N,) with gradient, entropies (N,) without unless `entropy_gradient`; fp32.
         """
         to = self.device
         targets = torch.from_numpy(pack.targets).to(to)
@@ -106,16 +106,16 @@ class Policy:
             hidden = hidden[torch.from_numpy(pack.predict_at).to(to)]
             chunks = list(zip(hidden.split(_LOGIT_ROWS), targets.split(_LOGIT_ROWS), strict=True))
             if len(chunks) == 1:
-                return self._token_logprobs(*chunks[0])
+                return self._token_logprobs(*chunks[0], entropy_gradient)
             # More than one chunk of logits never exists at once: they are computed again going backward.
-            parts = [checkpoint(self._token_logprobs, h, t, use_reentrant=False) for h, t in chunks]
+            parts = [checkpoint(self._token_logprobs, h, t, entropy_gradient, use_reentrant=False) for h, t in chunks]
         return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
 
-    def _token_logprobs(self, hidden: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def _token_logprobs(self, hidden: Tensor, targets: Tensor, entropy_gradient: bool) -> tuple[Tensor, Tensor]:
         logits = self.model.lm_head(hidden).float() / self.temperature
         normaliser = logits.logsumexp(-1)
         logprobs = logits.gather(-1, targets[:, None]).squeeze(-1) - normaliser
-        with torch.no_grad():
+        with torch.set_grad_enabled(entropy_gradient and torch.is_grad_enabled()):
             entropies = normaliser - (logits.softmax(-1) * logits).sum(-1)
         return logprobs, entropies
 

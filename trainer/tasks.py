@@ -5,6 +5,7 @@ from typing import Any
 
 from envs.base import Task, TextEnv
 from envs.registry import make
+from envs.sandbox.level import level
 from rewards.rubric_yaml import rubric_from_dict, rubric_rows
 from rollout.collect import episode_seed
 from trainer.config import EnvironmentConfig
@@ -25,6 +26,14 @@ class Mixture:
         if env_id in self._rubrics:
             env.rubric = self._rubrics[env_id]  # shadows the class's
         return env
+
+    def walls(self) -> str | None:
+        """The sandbox's level in words, where an environment runs untrusted code.
+
+        Raises:
+            EnvError: this machine can't wall it off.
+        """
+        return str(level()) if any(env.sandboxed for env in self._samplers.values()) else None
 
     def rubrics(self) -> dict[str, list[dict[str, Any]]]:
         """What earns points in each environment, as reports show it."""

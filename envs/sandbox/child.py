@@ -1,141 +1,169 @@
-"""The program inside the sandbox: locks itself in, runs untrusted code, writes values back as tagged JSON.
+"""What runs behind the walls: untrusted code is executed, its values go back as tagged JSON, a line each.
 
-Started as `python -I -S child.py RESULT_FD`, with a job on stdin. It never sees an expected value, so
-whatever the untrusted code does to this process, it can only return values, true or made up.
-Everything it needs is imported before the doors close.
+It never sees an expected value, so whatever the code does to this process, it can only return values, true or made
+up. Under bubblewrap and gVisor this file is the program: `python -I -S child.py`, with a job on stdin.
 """
 
-# ruff: noqa: F401, I001  (solutions import these: they must be loaded while the library can be read)
-import bisect, cmath, collections, copy, ctypes, dataclasses, datetime, decimal, enum, fractions, functools  # noqa: E401
-import heapq, itertools, json, math, operator, os, random, re, resource, statistics, string, sys, textwrap  # noqa: E401
-import typing, unicodedata  # noqa: E401
+# ruff: noqa: F401, I001  (solutions import these: loaded before the fork, they cost nothing)
+import abc, bisect, cmath, collections, copy, ctypes, dataclasses, datetime, decimal, enum, fractions  # noqa: E401
+import functools, hashlib, heapq, io, itertools, json, math, operator, os, random, re, resource  # noqa: E401
+import statistics, string, struct, sys, textwrap, threading, time, types, typing, unicodedata  # noqa: E401
 
-_NEWUSER, _NEWNET, _NEWIPC = 0x10000000, 0x40000000, 0x08000000
-_NO_NEW_PRIVS, _SET_DUMPABLE, _SET_PDEATHSIG = 38, 4, 1
-_LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446  # the same on every Linux architecture
-_LANDLOCK_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # bits of file access by ABI
-_READ = 1 << 0 | 1 << 2 | 1 << 3  # execute, read a file, read a folder
-_NOBODY = 65534
-_MAX_DIGITS = 10_000
-
-
-class _RulesetAttribute(ctypes.Structure):
-    _fields_ = (("handled_access_fs", ctypes.c_uint64),)
-
-
-class _PathAttribute(ctypes.Structure):
-    _pack_ = 1
-    _fields_ = (("allowed_access", ctypes.c_uint64), ("parent_fd", ctypes.c_int32))
-
-
-def landlock(libc, writable, readable):
-    """Allows reading `readable` and everything in `writable`, and no other file. True if the kernel can."""
-    abi = libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
-    if abi < 1:
-        return False
-    every = (1 << _LANDLOCK_RIGHTS.get(abi, 16)) - 1
-    attribute = _RulesetAttribute(every)
-    ruleset = libc.syscall(
-        _LANDLOCK_CREATE, ctypes.byref(attribute), ctypes.c_size_t(ctypes.sizeof(attribute)), ctypes.c_uint32(0)
-    )
-    if ruleset < 0:
-        return False
-    for path, access in [(writable, every), *((p, _READ) for p in readable)]:
-        if not os.path.isdir(path):
-            continue
-        handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        rule = _PathAttribute(access, handle)
-        libc.syscall(_LANDLOCK_ADD, ruleset, ctypes.c_int(1), ctypes.byref(rule), ctypes.c_uint32(0))
-        os.close(handle)
-    libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
-    done = libc.syscall(_LANDLOCK_RESTRICT, ruleset, ctypes.c_uint32(0)) == 0
-    os.close(ruleset)
-    return done
-
-
-def lock_in(folder, limits):
-    """Gives up network, files, processes and privileges; returns the names of the layers that hold."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    root = os.geteuid() == 0
-    layers = []
-    spaces = _NEWNET | _NEWIPC | (0 if root else _NEWUSER)
-    if libc.unshare(spaces) == 0:
-        layers.append("network")
-    if landlock(libc, folder, [os.path.dirname(os.__file__)]):
-        layers.append("files")
-    if root:
-        os.setgroups([])
-        os.setresgid(_NOBODY, _NOBODY, _NOBODY)
-        os.setresuid(_NOBODY, _NOBODY, _NOBODY)
-        layers.append("user")
-    libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
-    libc.prctl(_SET_DUMPABLE, 0, 0, 0, 0)
-    libc.prctl(_SET_PDEATHSIG, 9, 0, 0, 0)
-    for what, most in (
-        (resource.RLIMIT_CPU, limits["cpu_seconds"]),
-        (resource.RLIMIT_AS, limits["memory_bytes"]),
-        (resource.RLIMIT_FSIZE, limits["file_bytes"]),
-        (resource.RLIMIT_NOFILE, 32),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NPROC, 0),
-    ):
-        # A second between the soft and the hard CPU limit lets the parent see SIGXCPU: out of time.
-        resource.setrlimit(what, (most, most + (what == resource.RLIMIT_CPU)))
-    layers.append("limits")
-    return layers
+_MAX_DEPTH = 50
+_MAX_BITS = 40_000
+_MAX_REASON = 300
+_DICTS = (dict, collections.defaultdict, collections.OrderedDict, collections.Counter)  # all are equal to a dict
+_MAX_PRINTED = 100_000
+_MAX_FILES_BYTES = 150_000  # as JSON six times as much at worst, within what a run may say
 
 
 def tagged(value, depth=0):
     """Plain values with their exact types: what is no plain value is only named."""
     kind = type(value)
-    if depth > 50:
+    if depth > _MAX_DEPTH:
         return {"other": "nested too deeply"}
     if value is None or kind is bool or kind is str:
         return value
     if kind is int:
-        return value if value.bit_length() < 3 * _MAX_DIGITS else {"other": "huge int"}
+        if value.bit_length() < 4000:
+            return value
+        return {"int": hex(value)} if value.bit_length() < _MAX_BITS else {"other": "huge int"}
     if kind is float:
         return {"float": repr(value)}
     if kind is list:
         return [tagged(v, depth + 1) for v in value]
-    if kind is dict and all(type(k) is str for k in value):
-        return {"dict": {k: tagged(v, depth + 1) for k, v in value.items()}}
+    if kind is tuple or kind is set:
+        return {kind.__name__: [tagged(v, depth + 1) for v in value]}
+    if kind in _DICTS:
+        if all(type(k) is str for k in value):
+            return {"dict": {k: tagged(v, depth + 1) for k, v in value.items()}}
+        return {"pairs": [[tagged(k, depth + 1), tagged(v, depth + 1)] for k, v in value.items()]}
     return {"other": kind.__name__}
 
 
-def main():
-    """Reads the job, locks itself in, runs it, says what came of it."""
-    job = json.loads(sys.stdin.buffer.read())
-    out = int(sys.argv[1])
-    os.chdir(job["folder"])
-    layers = lock_in(job["folder"], job["limits"])
+def say(out, message):
+    """Writes one line, whole."""
+    left = json.dumps(message).encode() + b"\n"
+    while left:
+        left = left[os.write(out, left) :]
 
-    def say(message):
-        os.write(out, json.dumps(message).encode() + b"\n")
 
-    say({"layers": layers})
-    if len({"network", "files"} & set(layers)) < job["needed"]:
-        os._exit(3)
+def in_words(error):
+    """An error's kind and message: its own code may run for the message, and fail."""
+    try:
+        return f"{type(error).__name__}: {error}"[:_MAX_REASON]
+    except BaseException:
+        return type(error).__name__[:_MAX_REASON]
+
+
+def run(job, out):
+    """Executes the code, makes the calls, says what each gave."""
+    if job["shell"]:
+        return run_shell(job, out)
     try:
         program = compile(job["code"], "solution.py", "exec")
-    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        say({"kind": "syntax", "reason": f"{type(error).__name__}: {error}"})
-        os._exit(0)
+    except (SyntaxError, ValueError, MemoryError, RecursionError, OverflowError) as error:
+        return say(out, {"kind": "syntax", "reason": in_words(error)})
     space = {"__name__": "solution"}
     try:
         exec(program, space)
         function = space[job["name"]]
     except BaseException as error:
-        say({"kind": "runtime", "reason": f"{type(error).__name__}: {error}"[:300]})
-        os._exit(0)
+        return say(out, {"kind": "runtime", "reason": in_words(error)})
     for arguments in job["calls"]:
         try:
-            value = tagged(function(*arguments))
-            say({"value": value})
+            said = {"value": tagged(function(*arguments))}
         except BaseException as error:
-            say({"error": f"{type(error).__name__}: {error}"[:300]})
-    os._exit(0)
+            said = {"error": in_words(error)}
+        say(out, said)
+
+
+def run_shell(job, out):
+    """Runs the script among its files; says its exit status, its output, the folder it ended in, and all files."""
+    top = os.getcwd()
+    os.set_inheritable(out, False)
+    printed, ended_in = (os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL) for name in (".printed", ".ended-in"))
+    for name in (".printed", ".ended-in"):
+        os.unlink(name)
+    for path, text in job["files"].items():
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        if not path.endswith("/"):
+            with open(path, "wb") as file:
+                file.write(text.encode(errors="surrogateescape"))
+    os.makedirs(job["folder"], exist_ok=True)
+    os.chdir(job["folder"])
+    shell = "/bin/bash" if os.path.exists("/bin/bash") else "/bin/sh"
+    script = f"trap 'pwd -P >&9' EXIT; {job['code']}"
+    actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), (os.POSIX_SPAWN_DUP2, ended_in, 9)]
+    actions += [(os.POSIX_SPAWN_DUP2, printed, number) for number in (1, 2)]
+    variables = {"PATH": "/usr/bin:/bin", "HOME": top, "TMPDIR": top, "LC_ALL": "C.UTF-8"}
+    number = os.posix_spawn(shell, [shell, "-c", script], variables, file_actions=actions)
+    _, status = os.waitpid(number, 0)
+    os.chdir(top)
+    folder = os.path.relpath(os.pread(ended_in, 4096, 0).decode(errors="replace").strip() or top, top)
+    said = {
+        "status": os.waitstatus_to_exitcode(status),
+        "output": os.pread(printed, _MAX_PRINTED, 0).decode(errors="replace"),
+        "folder": "." if folder.startswith("..") else folder,
+        "files": _files(),
+    }
+    say(out, {"value": tagged(said)})
+
+
+def _files():
+    """All plain files here as text, folders with a slash at the end; what is left out is named."""
+    found, left = {}, _MAX_FILES_BYTES
+    for folder, _, names in os.walk("."):
+        if folder != ".":
+            found[f"{folder[2:]}/"] = ""
+        for path in (os.path.relpath(os.path.join(folder, name)) for name in names):
+            if os.path.islink(path) or not os.path.isfile(path):
+                continue
+            left -= os.path.getsize(path)
+            if left < 0:
+                return found | {"": "too many or too large files: the rest is lost"}
+            with open(path, "rb") as file:
+                found[path] = file.read().decode(errors="surrogateescape")
+    return found
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_char_p))
+
+
+def allow_only(program):
+    """Puts a seccomp filter (see `seccomp.py`) over this process for good; True when it holds."""
+    libc = ctypes.CDLL(None)
+    filled = _Program(len(program) // 8, program)
+    no_new_privs, set_seccomp, mode_filter = 38, 22, 2
+    libc.prctl(no_new_privs, 1, 0, 0, 0)
+    return libc.prctl(set_seccomp, mode_filter, ctypes.byref(filled), 0, 0) == 0
+
+
+def main():
+    """For back ends that bring their own walls: one job from stdin, results on stdout."""
+    out = os.dup(1)
+    null = os.open(os.devnull, os.O_RDWR)
+    job = json.loads(sys.stdin.buffer.read())
+    for number in (0, 1, 2):
+        os.dup2(null, number)
+    sys.path += job["packages"]
+    for what, most in (
+        (resource.RLIMIT_CPU, job["limits"]["cpu_seconds"]),
+        (resource.RLIMIT_AS, job["limits"]["memory_bytes"] + (64 << 20)),
+        (resource.RLIMIT_FSIZE, job["limits"]["file_bytes"]),
+        (resource.RLIMIT_NPROC, 32),
+        (resource.RLIMIT_NOFILE, 64),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(what, (most, most))
+    layers = job["layers"]
+    if job["filter"] and allow_only(bytes.fromhex(job["filter"])):
+        layers.append("calls")
+    say(out, {"layers": layers})
+    run(job, out)
 
 
 if __name__ == "__main__":
     main()
+    os._exit(0)

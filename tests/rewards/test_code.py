@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewards.code import extract_code, passes_tests
+from rewards.code import extract_code, passes_all_tests, passes_tests, share_of_tests
 from rewards.score import Status
 from rewards.transcript import Transcript
 
@@ -19,6 +19,14 @@ def test_all_tests_earn_everything_and_some_earn_next_to_nothing():
     assert judged([True, False]).value == pytest.approx(0.05)
     assert judged([False, False]).value == 0
     assert "boom" in judged([True, False]).reason
+
+
+@pytest.mark.parametrize(("reward", "half"), [(passes_tests, 0.05), (passes_all_tests, 0), (share_of_tests, 0.5)])
+def test_what_half_of_the_tests_earn_is_a_choice(reward, half):
+    for passed, value in (([True, True], 1), ([True, False], half), ([False, False], 0)):
+        evidence = {"tests": {"kind": "ok", "passed": passed}}
+        assert reward(Transcript((), (), evidence), {"tests": [{}, {}]}).value == pytest.approx(value)
+    assert reward(Transcript((), (), {"tests": {"kind": "ok", "passed": []}}), {"tests": []}).value is None
 
 
 def test_no_tests_at_all_are_the_tasks_fault():

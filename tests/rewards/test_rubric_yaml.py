@@ -143,7 +143,7 @@ def test_what_is_wrong_is_named_with_the_nearest_right_name(name):
         "rewards.tools.final_answer",
         "rewards.recipes.resolve",
         "rewards.score.failure",
-        "trainer.grpo.update",
+        "trainer.update.update",
         "rewards..tools.fetched",
         "",
         ".",

@@ -111,8 +111,9 @@ def scores(index: int, rewards: dict[str, Reward]) -> list[tuple[str, Score]]:
     """What the environment's rubric and a handful of the rewards, another one each time, make of the episode."""
     env, task, transcript = episode(index)
     chosen = random.Random(f"rewards {index}").sample(sorted(rewards), min(_HANDFUL, len(rewards)))
+    target = {"answer": str(task.target.get("value", "5")), **task.target}
     judged = [("rubric", env.rubric(transcript, task.target))]
-    return judged + [(name, rewards[name](transcript, task.target)) for name in chosen]
+    return judged + [(name, rewards[name](transcript, target)) for name in chosen]
 
 
 def digest(index: int, rewards: dict[str, Reward]) -> str:

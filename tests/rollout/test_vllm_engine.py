@@ -26,7 +26,7 @@ def trainer_logprobs(policy, trajectory):
     import torch
 
     with torch.no_grad():
-        return policy.logprobs(pack_group([trajectory], np.ones(1), 10_000)[0])[0].numpy()
+        return policy.logprobs(pack_group([trajectory], 10_000)[0])[0].numpy()
 
 
 def test_the_same_seed_samples_the_same_tokens_and_another_seed_others(engine, renderer, event_loop_runner):

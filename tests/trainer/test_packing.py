@@ -1,5 +1,7 @@
 """Prefix sharing against the obvious way: every episode in a padded row of its own."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -42,7 +44,7 @@ def gradients(policy, loss):
 def test_logprobs_are_those_of_the_sampling_temperature(tiny_model):
     warm = Policy(str(tiny_model), precision="float32", temperature=0.5)
     group = make_group(np.random.default_rng(4), [0.1, 0.9])
-    (pack,) = pack_group(group.trajectories, np.array([-1.0, 1.0]), 10_000)
+    (pack,) = pack_group(group.trajectories, 10_000)
     expected = padded_logprobs(warm, group.trajectories, temperature=0.5)
     assert torch.allclose(warm.logprobs(pack)[0], expected, atol=2e-5, rtol=0)
     assert not torch.allclose(padded_logprobs(warm, group.trajectories), expected, atol=1e-2, rtol=0)
@@ -52,12 +54,12 @@ def test_logprobs_are_those_of_the_sampling_temperature(tiny_model):
 def test_packed_logprobs_and_gradients_equal_padded_ones(policy, max_tokens):
     group = make_group(np.random.default_rng(3), [0.1, 0.9, 0.4, 0.6, 0.2])
     advantages = np.array([-1.0, 2.0, 0.5, -0.3, 1.1])
-    packs = pack_group(group.trajectories, advantages, max_tokens)
+    packs = pack_group(group.trajectories, max_tokens)
     assert (len(packs) > 1) == (max_tokens == 60)
     packed = torch.cat([policy.logprobs(p)[0] for p in packs])
     padded = padded_logprobs(policy, group.trajectories)
     assert torch.allclose(packed, padded, atol=2e-5, rtol=0)
-    weights = torch.cat([torch.from_numpy(p.advantages) for p in packs])
+    weights = torch.from_numpy(np.concatenate([advantages[p.episodes] for p in packs])).float()
     ours = gradients(policy, (weights * packed).sum())
     theirs = gradients(policy, (weights * padded).sum())
     for a, b in zip(ours, theirs, strict=True):
@@ -66,7 +68,7 @@ def test_packed_logprobs_and_gradients_equal_padded_ones(policy, max_tokens):
 
 def test_entropies_equal_the_definition(policy):
     group = make_group(np.random.default_rng(4), [0.0, 1.0])
-    pack = pack_group(group.trajectories, np.ones(2), 10_000)[0]
+    pack = pack_group(group.trajectories, 10_000)[0]
     _, entropies = policy.logprobs(pack)
     t = group.trajectories[0]
     logits = policy.model(torch.from_numpy(t.token_ids.astype(np.int64))[None]).logits[0]
@@ -77,8 +79,11 @@ def test_entropies_equal_the_definition(policy):
 @given(st.integers(0, 10**6), st.integers(1, 6), st.integers(20, 200))
 def test_packs_hold_every_sampled_token_once_and_no_suffix_sees_another(seed, members, max_tokens):
     group = make_group(np.random.default_rng(seed), [0.5] * members)
-    packs = pack_group(group.trajectories, np.arange(members), max_tokens)
+    packs = pack_group(group.trajectories, max_tokens)
     targets = np.concatenate([p.targets for p in packs])
+    whose = np.concatenate([p.episodes for p in packs])
+    assert np.array_equal(whose, np.repeat(np.arange(members), [t.sampled_tokens for t in group.trajectories]))
+    assert all(not set(a.episodes) & set(b.episodes) for a, b in itertools.combinations(packs, 2))
     assert targets.tolist() == np.concatenate([t.token_ids[t.loss_mask] for t in group.trajectories]).tolist()
     for pack in packs:
         mask = pack.attention_mask()
@@ -93,13 +98,13 @@ def test_groups_with_different_prompts_are_refused():
     rng = np.random.default_rng(0)
     a, b = make_group(rng, [0.1]), make_group(rng, [0.2])
     with pytest.raises(ValueError, match="prompts of a group differ"):
-        pack_group([*a.trajectories, *b.trajectories], np.zeros(2), 100)
+        pack_group([*a.trajectories, *b.trajectories], 100)
 
 
 def test_the_attention_of_a_pack_equals_one_masked_pass_over_the_whole_row():
     generator = torch.Generator().manual_seed(0)
     group = make_group(np.random.default_rng(7), [0.1, 0.2, 0.3])
-    pack = pack_group(group.trajectories, np.ones(3), 10_000)[0]
+    pack = pack_group(group.trajectories, 10_000)[0]
     rows = len(pack.input_ids)
     query = torch.randn(1, 4, rows, 8, generator=generator)
     key, value = (torch.randn(1, 2, rows, 8, generator=generator) for _ in range(2))

@@ -1,5 +1,9 @@
 from collections import Counter
 
+import pytest
+
+from envs.sandbox.level import level
+from rewards.errors import EnvError
 from rewards.score import Criterion, GroupCriterion
 from rewards.tools import right_answer
 from trainer.config import EnvironmentConfig
@@ -15,6 +19,16 @@ def mixture(**weights):
             EnvironmentConfig(id=B, difficulty=(0.1, 0.1), weight=weights.get("b", 1)),
         ]
     )
+
+
+def test_where_code_runs_the_walls_are_named_or_the_run_is_refused(monkeypatch):
+    code = Mixture([EnvironmentConfig(id=A), EnvironmentConfig(id="postgym/Code-v0")])
+    assert code.walls() == str(level())
+    assert mixture().walls() is None
+    monkeypatch.setenv("POSTGYM_SANDBOX", "moat")
+    with pytest.raises(EnvError, match="'moat': want auto, unsafe, native"):
+        code.walls()
+    assert mixture().walls() is None
 
 
 def test_held_out_tasks_are_split_evenly_over_environments_and_difficulty():

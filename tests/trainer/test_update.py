@@ -9,10 +9,12 @@ from rollout.engine import Sampling
 from rollout.episode import Limits
 from tests.trainer.groups import make_group
 from tests.worlds import LikesEven
+from trainer.advantages import batch_normalised
+from trainer.algorithms import ALGORITHMS
 from trainer.config import TrainerConfig
-from trainer.grpo import learnable_packs, make_optimizer, update
 from trainer.packing import pack_group
 from trainer.policy import Policy
+from trainer.update import learning_rate, make_lessons, make_optimizer, update
 
 LOOSE = {"max_mismatch": 100.0, "warmup_steps": 0}
 
@@ -24,7 +26,15 @@ def policy(tiny_model):
 
 def total_logprob(policy, trajectory):
     with torch.no_grad():
-        return float(policy.logprobs(pack_group([trajectory], np.ones(1), 10_000)[0])[0].sum())
+        return float(policy.logprobs(pack_group([trajectory], 10_000)[0])[0].sum())
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"), [("constant", [1, 2, 3, 3, 3, 3]), ("linear", [1, 5 / 3, 2, 1.5, 1, 0.5])]
+)
+def test_learning_rate_warms_up_and_then_follows_its_schedule(schedule, expected):
+    config = TrainerConfig(learning_rate=3, warmup_steps=2, steps=6, schedule=schedule)
+    assert [learning_rate(config, step) for step in range(6)] == pytest.approx(expected)
 
 
 def test_one_whole_step_with_vllm_raises_the_probability_of_the_better_completion(
@@ -64,21 +74,22 @@ def test_episodes_without_a_verdict_leave_their_group():
     failed = type(broken)(**(fields | {"score": failure(Status.INFRA_ERROR, "gone")}))
     with_error = type(group)(group.task, (*group.trajectories[:2], failed))
     without = type(group)(group.task, group.trajectories[:2])
-    (a,), _ = learnable_packs([with_error], 10_000)
-    (b,), _ = learnable_packs([without], 10_000)
+    (a,), _ = make_lessons([with_error], TrainerConfig())
+    (b,), _ = make_lessons([without], TrainerConfig())
     assert np.array_equal(a[0].advantages, b[0].advantages)
-    assert np.array_equal(a[0].input_ids, b[0].input_ids)
+    assert np.array_equal(a[0].pack.input_ids, b[0].pack.input_ids)
 
 
-def test_the_update_does_not_depend_on_how_the_batch_is_split(tiny_model):
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_update_does_not_depend_on_how_the_batch_is_split(tiny_model, algorithm):
     rng = np.random.default_rng(5)
     groups = [make_group(rng, [0.1, 0.9, 0.4]) for _ in range(3)]
     states = []
     for pack_tokens in (64, 10_000):
         policy = Policy(str(tiny_model), precision="float32")
-        config = TrainerConfig(pack_tokens=pack_tokens, learning_rate=1e-3, **LOOSE)
+        config = TrainerConfig(algorithm=algorithm, pack_tokens=pack_tokens, learning_rate=1e-3, **LOOSE)
         optimizer = torch.optim.SGD(policy.parameters, lr=1.0)
-        update(policy, optimizer, groups, config, 0)
+        assert update(policy, optimizer, groups, config, 0)["grad_norm"] > 0
         states.append(policy.state())
     for name, tensor in states[0].items():
         assert torch.allclose(tensor, states[1][name], atol=1e-7, rtol=1e-5), name
@@ -113,3 +124,64 @@ def test_a_gradient_that_is_not_finite_stops_before_the_weights_are_touched(poli
     with pytest.raises(FloatingPointError, match="learning_rate"):
         update(policy, optimizer, [group], TrainerConfig(**LOOSE), 0)
     assert all(torch.equal(before[k], v) for k, v in policy.state().items())
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_round_with_little_to_learn_from_moves_the_policy_little(tiny_model, algorithm):
+    rng = np.random.default_rng(5)
+    telling, flat = make_group(rng, [0.1, 0.9, 0.4]), make_group(rng, [0.5] * 3)
+    norms = []
+    for groups in ([telling], [telling, flat]):
+        policy = Policy(str(tiny_model), precision="float32")
+        config = TrainerConfig(algorithm=algorithm, max_grad_norm=1e9, **LOOSE)
+        norms.append(update(policy, make_optimizer(policy, config), groups, config, 0)["grad_norm"])
+    share = telling_share(telling, flat) if ALGORITHMS[algorithm].aggregation == "token" else 0.5
+    if ALGORITHMS[algorithm].advantage is not batch_normalised:  # its scale is the round's own
+        assert norms[1] == pytest.approx(share * norms[0], rel=1e-4)
+    assert norms[1] < norms[0]
+
+
+def telling_share(telling, flat):
+    of = [sum(t.sampled_tokens for t in g.trajectories) for g in (telling, flat)]
+    return of[0] / sum(of)
+
+
+def test_kl_in_the_loss_pulls_back_to_the_reference(tiny_model):
+    groups = [make_group(np.random.default_rng(7), [0.0, 1.0, 0.5])]
+    reference = Policy(str(tiny_model), precision="float32")
+    kl = {}
+    for coefficient in (1e-9, 10.0):
+        policy = Policy(str(tiny_model), precision="float32")
+        config = TrainerConfig(kl_coefficient=coefficient, learning_rate=3e-4, **LOOSE)
+        optimizer = make_optimizer(policy, config)
+        rows = [update(policy, optimizer, groups, config, step, reference) for step in range(4)]
+        assert rows[0]["kl"] == pytest.approx(0, abs=1e-7)
+        kl[coefficient] = rows[-1]["kl"]
+    assert 0 < kl[10.0] < 0.5 * kl[1e-9]
+
+
+def test_kl_in_the_reward_lowers_what_strays_from_the_reference(tiny_model):
+    reference = Policy(str(tiny_model), precision="float32")
+    group = make_group(np.random.default_rng(8), [0.5, 0.5])
+    with torch.no_grad():
+        kl = []
+        for member in group.trajectories:
+            under_reference = reference.logprobs(pack_group([member], 10_000)[0])[0].numpy()
+            kl.append(float((member.logprobs[member.loss_mask] - under_reference).sum()))
+    config = TrainerConfig(algorithm="dr_grpo", kl_coefficient=0.01, kl_estimator="k1", kl_in="reward", **LOOSE)
+    (lessons,), _ = make_lessons([group], config, reference)
+    first, second = lessons[0].advantages[[0, -1]]
+    assert first == pytest.approx(-0.01 * (kl[0] - kl[1]) / 2, rel=1e-4)
+    assert second == pytest.approx(-first)
+
+
+def test_an_entropy_bonus_raises_entropy(tiny_model):
+    groups = [make_group(np.random.default_rng(9), [0.0, 1.0])]
+    after = {}
+    for coefficient in (0.0, 100.0):
+        learner = Policy(str(tiny_model), precision="float32")
+        config = TrainerConfig(entropy_coefficient=coefficient, learning_rate=1e-4, **LOOSE)
+        optimizer = make_optimizer(learner, config)
+        update(learner, optimizer, groups, config, 0)
+        after[coefficient] = update(learner, optimizer, groups, config, 1)["entropy"]
+    assert after[100.0] > after[0.0]

@@ -1,0 +1,48 @@
+import re
+
+import pytest
+
+from trainer.alarms import WINDOW, alarms
+
+HEALTHY = {
+    "zero_variance_share": 0.3,
+    "reward_mean": 0.4,
+    "entropy": 0.5,
+    "completion_tokens": 50.0,
+    "mismatch": 0.01,
+}
+
+
+def history(**changed):
+    return [HEALTHY] * 10 + [HEALTHY | changed] * WINDOW
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        (
+            {"zero_variance_share": 0.95, "reward_mean": 0.01},
+            r"groups taught nothing: .* fail; lower environments.*difficulty",
+        ),
+        ({"zero_variance_share": 0.95, "reward_mean": 0.99}, r"succeed; raise environments.*difficulty"),
+        ({"entropy": 0.01}, r"from 0.50 to 0.010.*trainer.clip_high"),
+        ({"completion_tokens": 130.0}, r"from 50 to 114 tokens.*soft_overlong"),
+        ({"mismatch": 0.08}, r"0.052.*importance_beyond"),
+    ],
+)
+def test_each_sign_is_told_once_and_names_what_to_change(changed, named):
+    rows = history(**changed)
+    told = [alarm for end in range(1, len(rows) + 1) for alarm in alarms(rows[:end])]
+    assert len(told) == 1
+    assert re.search(named, told[0])
+
+
+def test_a_healthy_run_a_short_one_and_one_odd_round_raise_nothing():
+    assert alarms(history()) == []
+    assert alarms([]) == []
+    assert alarms([HEALTHY | {"entropy": 0.0}] * 3) == []
+    assert alarms([*history(), HEALTHY | {"completion_tokens": 300.0}]) == []
+
+
+def test_a_policy_that_is_sure_because_it_is_right_is_no_collapse():
+    assert alarms(history(entropy=0.01, reward_mean=0.97)) == []

@@ -1,0 +1,196 @@
+"""One update of the policy: groups in, new weights and the numbers one watches out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from rewards.errors import EngineError
+from rollout.trajectory import Group
+from trainer import losses
+from trainer.algorithms import ALGORITHMS, Clip
+from trainer.config import TrainerConfig
+from trainer.packing import Pack, pack_group
+from trainer.policy import Policy
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Sums over tokens of what the logs show as means."""
+
+    tokens: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+
+    def add(self, **values: torch.Tensor) -> None:
+        self.tokens += len(next(iter(values.values())))
+        for name, tensor in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + float(tensor.double().sum())
+
+    def means(self) -> dict[str, float]:
+        return {name: total / max(1, self.tokens) for name, total in self.sums.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A pack with what its episodes are worth.
+
+    Args:
+        advantages: float32 (N,): the episode's advantage on each of its tokens.
+        reference: float32 (N,): logprobs under the policy that KL holds on to; None without KL.
+    """
+
+    pack: Pack
+    advantages: np.ndarray
+    reference: torch.Tensor | None = None
+
+
+def make_optimizer(policy: Policy, config: TrainerConfig) -> torch.optim.AdamW:
+    """AdamW over all weights."""
+    return torch.optim.AdamW(
+        policy.parameters, lr=config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
+    )
+
+
+def learning_rate(config: TrainerConfig, step: int) -> float:
+    """The rate of a round: a linear warm-up, then level or, with `linear`, a straight fall that ends after the last."""
+    rate = config.learning_rate * min(1.0, (step + 1) / (config.warmup_steps + 1))
+    return rate if config.schedule == "constant" else rate * max(0.0, 1 - step / config.steps)
+
+
+def make_lessons(
+    groups: Sequence[Group], config: TrainerConfig, reference: Policy | None = None
+) -> tuple[list[list[Lesson]], int]:
+    """Lessons by group, of the groups that teach something, and how many taught nothing.
+
+    Episodes without a verdict have left their group; a group whose advantages are all zero has no gradient and
+    is skipped.
+    """
+    judged = [[t for t in group.judged if t.sampled_tokens] for group in groups]
+    rewards = [np.array([t.score.value for t in members], np.float64) for members in judged]
+    packs = [pack_group(members, config.pack_tokens) if members else [] for members in judged]
+    known = [[_reference_logprobs(reference, pack) for pack in group] for group in packs]
+    if reference is not None and config.kl_in == "reward":
+        for group, logprobs, values in zip(packs, known, rewards, strict=True):
+            for pack, under_reference in zip(group, logprobs, strict=True):
+                kl = losses.kl_estimate(config.kl_estimator, torch.from_numpy(pack.sampler_logprobs), under_reference)
+                np.subtract.at(values, pack.episodes, config.kl_coefficient * kl.double().numpy())
+    lessons, flat = [], 0
+    for group, logprobs, advantages in zip(packs, known, ALGORITHMS[config.algorithm].advantage(rewards), strict=True):
+        if not advantages.any():
+            flat += 1
+            continue
+        lessons.append(
+            [
+                Lesson(pack, advantages[pack.episodes].astype(np.float32), under_reference)
+                for pack, under_reference in zip(group, logprobs, strict=True)
+            ]
+        )
+    return lessons, flat
+
+
+def update(
+    policy: Policy,
+    optimizer: torch.optim.Optimizer,
+    groups: Sequence[Group],
+    config: TrainerConfig,
+    step: int,
+    reference: Policy | None = None,
+) -> dict[str, float]:
+    """Learns from one round of groups.
+
+    Args:
+        step: 0-based round, for the learning rate's warm-up.
+        reference: what `kl_coefficient` holds the policy to; needed when it isn't 0.
+
+    Returns:
+        Metrics of the update; gradients, learning rate and mismatch among them.
+
+    Raises:
+        EngineError: the engine's logprobs are so far from the trainer's that it must hold other weights.
+        FloatingPointError: the gradient is not finite; the weights are untouched.
+    """
+    grouped, flat = make_lessons(groups, config, reference if config.kl_coefficient else None)
+    metrics = {"zero_variance_share": flat / max(1, len(groups)), "learning_rate": 0.0, "grad_norm": 0.0}
+    if not grouped:
+        return metrics
+    metrics["learning_rate"] = learning_rate(config, step)
+    for parameters in optimizer.param_groups:
+        parameters["lr"] = metrics["learning_rate"]
+    parts = [p for p in np.array_split(np.arange(len(grouped)), config.minibatches) if len(p)]
+    batches = [[lesson for i in part for lesson in grouped[i]] for part in parts]
+    # With one batch the weights can't have moved: the old logprobs are the new ones, for free.
+    old = [[None] * len(b) for b in batches] if len(batches) == 1 else [_old_logprobs(policy, b) for b in batches]
+    # Groups that teach nothing count in the mean: a round with little to learn from moves the policy little.
+    judged = [t for group in groups for t in group.judged if t.sampled_tokens]
+    tokens, episodes = sum(t.sampled_tokens for t in judged) / len(batches), len(judged) / len(batches)
+    tally, norms = _Tally(), []
+    for batch, old_logprobs in zip(batches, old, strict=True):
+        _accumulate(policy, batch, old_logprobs, config, tally, tokens, episodes)
+        if tally.means()["mismatch"] > config.max_mismatch:
+            optimizer.zero_grad(set_to_none=True)
+            raise EngineError(
+                f"the engine's logprobs are {tally.means()['mismatch']:.2f} from the trainer's (limit "
+                f"trainer.max_mismatch={config.max_mismatch}): the engine doesn't hold the trainer's weights"
+            )
+        norm = float(torch.nn.utils.clip_grad_norm_(policy.parameters, config.max_grad_norm))
+        if not np.isfinite(norm):
+            optimizer.zero_grad(set_to_none=True)
+            raise FloatingPointError(f"gradient norm {norm} in round {step}; lower trainer.learning_rate")
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        norms.append(norm)
+    return metrics | tally.means() | {"grad_norm": float(np.mean(norms))}
+
+
+def _accumulate(
+    policy: Policy,
+    batch: Sequence[Lesson],
+    old_logprobs: Sequence[torch.Tensor | None],
+    config: TrainerConfig,
+    tally: _Tally,
+    tokens: float,
+    episodes: float,
+) -> None:
+    """Adds the gradient of the loss over `tokens` and `episodes`, one pack in memory at a time."""
+    algorithm = ALGORITHMS[config.algorithm]
+    objective_of = getattr(losses, algorithm.objective)
+    clip = Clip(config.clip_low or algorithm.clip.low, config.clip_high or algorithm.clip.high, config.dual_clip)
+    correction = losses.Importance(
+        config.importance_cap, config.importance_floor, config.importance_level, config.importance_beyond
+    )
+    for lesson, old in zip(batch, old_logprobs, strict=True):
+        logprobs, entropies = policy.logprobs(lesson.pack, entropy_gradient=config.entropy_coefficient > 0)
+        to = logprobs.device
+        whose = torch.from_numpy(lesson.pack.episodes).to(to)
+        sampler = torch.from_numpy(lesson.pack.sampler_logprobs).to(to)
+        advantages = torch.from_numpy(lesson.advantages).to(to)
+        old = logprobs.detach() if old is None else old
+        objective = objective_of(logprobs, old, advantages, whose, clip)
+        figures = {"ratio_clip_fraction": objective.clipped, "entropy": entropies.detach()}
+        value = correction.weights(old, sampler, whose) * objective.value + config.entropy_coefficient * entropies
+        if lesson.reference is not None:
+            kl = losses.kl_estimate(config.kl_estimator, logprobs, lesson.reference.to(to))
+            figures["kl"] = kl.detach()
+            value = value - config.kl_coefficient * kl if config.kl_in == "loss" else value
+        weights = losses.aggregation_weights(
+            config.aggregation or algorithm.aggregation, whose, tokens, episodes, config.length_constant
+        )
+        (-(weights * value).sum()).backward()
+        gap = (old - sampler).detach()
+        tally.add(
+            loss=-value.detach(),
+            mismatch=gap.abs(),
+            mismatch_kl=torch.exp(gap) - 1 - gap,  # Schulman's k3 estimate of KL(sampler, trainer)
+            **figures,
+        )
+
+
+@torch.no_grad()
+def _reference_logprobs(reference: Policy | None, pack: Pack) -> torch.Tensor | None:
+    return None if reference is None else reference.logprobs(pack)[0].cpu()
+
+
+@torch.no_grad()
+def _old_logprobs(policy: Policy, batch: Sequence[Lesson]) -> list[torch.Tensor]:
+    return [policy.logprobs(lesson.pack)[0] for lesson in batch]
