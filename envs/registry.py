@@ -1,8 +1,6 @@
 """The names of the environments: `postgym/<Name>-v0` ids, known to Gymnasium through an entry point.
 
 A plug-in package adds its own with an entry point in the group `gymnasium.envs`, as Gymnasium documents.
-`postgym/reasoning_gym/<name>` is known to `make` alone: Gymnasium allows an id no second slash, and listing the
-datasets would import the optional package.
 """
 
 from typing import Any
@@ -13,7 +11,6 @@ from envs.base import TextEnv
 from rewards.errors import ConfigError, nearest
 
 NAMESPACE = "postgym"
-REASONING_GYM = f"{NAMESPACE}/reasoning_gym/"
 
 _ENVIRONMENTS = {
     "WordProblems-v0": "envs.word_problems:WordProblems",
@@ -36,25 +33,17 @@ def register_envs() -> None:
 
 
 def known_ids() -> list[str]:
-    """All postgym ids, plug-ins' too, sorted; without reasoning-gym's (see `make`)."""
+    """All postgym ids, plug-ins' too, sorted."""
     register_envs()
     return sorted(i for i in gymnasium.registry if i.startswith(f"{NAMESPACE}/"))
-
-
-def is_known(env_id: str) -> bool:
-    """Whether `make` may know the id; a dataset of reasoning-gym is looked up only there."""
-    return env_id.startswith(REASONING_GYM) or env_id in known_ids()
 
 
 def make(env_id: str, **kwargs: Any) -> TextEnv:
     """The bare environment (no wrappers) with that id.
 
     Raises:
-        ConfigError: no such id (the nearest known ones are named), or a setting it doesn't take; reasoning-gym is
-            asked for and not installed.
+        ConfigError: no such id (the nearest known ones are named), or a setting it doesn't take.
     """
-    if env_id.startswith(REASONING_GYM):
-        return _make_reasoning_gym(env_id, **kwargs)
     register_envs()
     if env_id not in gymnasium.registry:
         raise ConfigError(f"no environment {env_id!r}; {nearest(env_id, known_ids())}")
@@ -65,12 +54,3 @@ def make(env_id: str, **kwargs: Any) -> TextEnv:
     if not isinstance(env, TextEnv):
         raise ConfigError(f"{env_id} is a {type(env).__name__}, not a TextEnv")
     return env
-
-
-def _make_reasoning_gym(env_id: str, **kwargs: Any) -> TextEnv:
-    from envs.reasoning.reasoning_gym_adapter import ReasoningGym
-
-    try:
-        return ReasoningGym(env_id.removeprefix(REASONING_GYM), **kwargs)
-    except TypeError as error:
-        raise ConfigError(f"{env_id}: {error}") from error
