@@ -9,6 +9,7 @@ import gymnasium
 
 from envs.base import TextEnv
 from rewards.errors import ConfigError, nearest
+from rewards.recipes import allow_rewards
 
 NAMESPACE = "postgym"
 
@@ -25,11 +26,12 @@ _ENVIRONMENTS = {
 
 
 def register_envs() -> None:
-    """Registers every environment with Gymnasium; doing it twice does no harm."""
+    """Registers every environment with Gymnasium, and lets rubric files name their rewards; twice does no harm."""
     for name, entry_point in _ENVIRONMENTS.items():
         env_id = f"{NAMESPACE}/{name}"
         if env_id not in gymnasium.registry:
             gymnasium.register(id=env_id, entry_point=entry_point, disable_env_checker=True)
+            allow_rewards(entry_point.partition(":")[0])
 
 
 def known_ids() -> list[str]:

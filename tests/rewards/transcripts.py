@@ -91,11 +91,8 @@ def episode(index: int) -> tuple[TextEnv, Task, Transcript]:
     rng = random.Random(index)
     env, tasks = _worlds()[index % len(_worlds())]
     task = rng.choice(tasks)
-    closing = task.meta.get("closing") or "\n".join(
-        [*task.target.get("work", ()), f"Answer: {task.target.get('value')}"]
-    )
-    if "program" in task.target:
-        closing = f"```python\n{task.target['program']}\n```"
+    said = env.expert(task)(task.prompt)
+    closing = said if isinstance(said, str) else said.content or task.meta["closing"]
     pieces = [closing] * (rng.random() < 0.6) + rng.sample(_PIECES, rng.choice((0, 0, 0, 1, 2, 5)))
     rng.shuffle(pieces)
     messages, calls = list(task.prompt), []
