@@ -9,7 +9,7 @@ from envs.base import Exploit, Policy, Task, TextEnv
 from envs.code_specs import make_spec
 from envs.code_tests import evidence
 from envs.sandbox.run import Limits, run_function, strictly_equal
-from rewards.code import extract_code, passes_tests
+from rewards.code import extract_code, passes_all_tests
 from rewards.score import Criterion, Rubric
 from rewards.transcript import Message, Transcript
 
@@ -40,7 +40,7 @@ class Code(TextEnv):
     """One turn: the spec, one example, and a fenced block in return."""
 
     id = "postgym/Code-v0"
-    rubric = Rubric([Criterion("tests", passes_tests)])
+    rubric = Rubric([Criterion("tests", passes_all_tests)])
     sandboxed = True
 
     def generate(self, rng: random.Random, difficulty: float) -> Task:
