@@ -160,11 +160,12 @@ def fits(call: ToolCall, expected: Mapping[str, Any], schema: Mapping[str, Any] 
     if call.name != expected["name"]:
         return f"called {call.name[:40]!r}, not {expected['name']!r}"
     wanted, properties = expected["arguments"], (schema or {}).get("properties", {})
+    optional = set(expected.get("optional", ())) - set((schema or {}).get("required", ()))
     if extra := [k for k in call.arguments if k not in wanted]:
         return f"argument {extra[0][:40]!r} is not expected"
     for name, accepted in wanted.items():
         if name not in call.arguments:
-            if name not in expected.get("optional", ()):
+            if name not in optional:
                 return f"argument {name!r} is missing"
         elif not any(accepts(call.arguments[name], value, _plain_schema(properties.get(name))) for value in accepted):
             return f"argument {name!r} is wrong"

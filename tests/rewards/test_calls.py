@@ -159,12 +159,14 @@ def leaderboard():
     return found or pytest.skip("the leaderboard's tasks are not here")
 
 
-def first_choices(truth):
-    """The calls that a ground truth accepts first."""
-    return [
-        ToolCall(call["name"], {k: v[0] for k, v in call["arguments"].items() if k not in call["optional"]})
-        for call in from_bfcl(truth)
-    ]
+def first_choices(row):
+    """The calls that a task's ground truth accepts first, without what may be left out."""
+    required = {f["name"]: f["parameters"]["required"] for f in row["function"]}
+    calls = []
+    for call in from_bfcl(row["ground_truth"]):
+        spare = set(call["optional"]) - set(required[call["name"]])
+        calls.append(ToolCall(call["name"], {k: v[0] for k, v in call["arguments"].items() if k not in spare}))
+    return calls
 
 
 def mutated(value):
@@ -182,7 +184,7 @@ def mutated(value):
 def test_every_ground_truth_of_the_leaderboard_is_accepted_and_its_mutants_are_not():
     for row in leaderboard():
         target = {"expected": from_bfcl(row["ground_truth"]), "tools": row["function"]}
-        calls = first_choices(row["ground_truth"])
+        calls = first_choices(row)
         assert makes_expected_calls(calling(calls), target).value == 1, row["id"]
         assert makes_expected_calls(calling([]), target).value == 0, row["id"]
         assert makes_expected_calls(calling([*calls, calls[0]]), target).value == 0, row["id"]
@@ -194,11 +196,19 @@ def test_every_ground_truth_of_the_leaderboard_is_accepted_and_its_mutants_are_n
             assert makes_expected_calls(calling([missing, *calls[1:]]), target).value == 0, (row["id"], name)
 
 
+def test_what_the_schema_requires_is_not_optional():
+    target = {"expected": [{"name": "f", "arguments": {"a": [1], "b": [True]}, "optional": ["a", "b"]}]}
+    tools = [{"name": "f", "parameters": {"properties": {"a": {}, "b": {}}, "required": ["b"]}}]
+    for arguments, with_schema in (({"b": True}, 1), ({"a": 1}, 0)):
+        assert makes_expected_calls(calling([ToolCall("f", arguments)]), target).value == 1
+        assert makes_expected_calls(calling([ToolCall("f", arguments)]), target | {"tools": tools}).value == with_schema
+
+
 def test_every_alternative_of_the_leaderboard_is_accepted():
     for row in leaderboard():
         expected = from_bfcl(row["ground_truth"])
         target = {"expected": expected, "tools": row["function"]}
-        calls = first_choices(row["ground_truth"])
+        calls = first_choices(row)
         for name, accepted in expected[0]["arguments"].items():
             for value in accepted:
                 if value == "" and name in expected[0]["optional"]:
