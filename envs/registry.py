@@ -14,6 +14,7 @@ from rewards.recipes import allow_rewards
 NAMESPACE = "postgym"
 
 _ENVIRONMENTS = {
+    "Arithmetic-v0": "envs.mathematics.arithmetic:Arithmetic",
     "WordProblems-v0": "envs.word_problems:WordProblems",
     "Weather-v0": "envs.weather:Weather",
     "Code-v0": "envs.code:Code",

@@ -1,0 +1,1 @@
+"""Mathematics: problems whose answers are exact."""
