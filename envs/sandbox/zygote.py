@@ -87,6 +87,7 @@ def leave(children):
     """Ends the children and itself; the kernel would end them too, but not clear their folders."""
     for number, _, folder in children:
         os.kill(number, signal.SIGKILL)
+        os.waitpid(number, 0)  # not every container's first process reaps what it inherits
         if folder:
             shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)

@@ -134,6 +134,8 @@ def test_an_ordinary_user_has_walls_too():
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"no interpreter that another user may start: {error}")
     ended = subprocess.run([python, "-c", AS_A_USER], timeout=120, **as_user)
+    if "nothing here walls untrusted code off" in ended.stderr:
+        pytest.skip("another user has no namespaces here, nor bubblewrap: refused")
     assert ended.returncode == 0, ended.stderr
     assert "processes" in ended.stdout
 
