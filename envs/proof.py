@@ -5,15 +5,20 @@ policies over tasks of both splits.
 """
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from envs.actions import render_action
 from envs.base import Policy, Task, TextEnv
 from envs.mutants import spoiled
 from rewards.score import Score
 from rewards.transcript import Message, ToolCall, Transcript
 
 NULL_BOUND = 0.2
+LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_SLIP = 0.01
+_WORD = re.compile(r"\w+|[^\w\s]")
 _MAX_STEPS = 64  # a policy that never stops is stopped here, whatever the environment's own limit
 
 
@@ -101,3 +106,21 @@ def prove(env: TextEnv, n: int = 200, n_null: int = 40) -> list[ProofRow]:
         scores = [play(env, t, null_policies(env, t)[name])[1] for t in tasks]
         rows.append(_row(env, name, scores, NULL_BOUND, ""))
     return rows
+
+
+def difficulty_curve(env: TextEnv, n: int = 60) -> list[float]:
+    """The mean score of a careless expert at each of `LEVELS`: it falls where tasks grow harder.
+
+    It does what the expert does, but each word or sign that it writes goes wrong with a probability of 1%, and one
+    slip costs the task: 0.99 to the power of what has to be written.
+    """
+    return [
+        sum((1 - _SLIP) ** _written(env, env.sample_task(i, "test" if i % 2 else "train", level)) for i in range(n)) / n
+        for level in LEVELS
+    ]
+
+
+def _written(env: TextEnv, task: Task) -> int:
+    """How many words and signs the expert writes in an episode."""
+    seen, _ = play(env, task, env.expert(task))
+    return sum(len(_WORD.findall(render_action(m))) for m in seen.messages if m.role == "assistant")

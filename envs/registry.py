@@ -15,6 +15,11 @@ NAMESPACE = "postgym"
 
 _ENVIRONMENTS = {
     "Arithmetic-v0": "envs.mathematics.arithmetic:Arithmetic",
+    "Algebra-v0": "envs.mathematics.algebra:Algebra",
+    "NumberTheory-v0": "envs.mathematics.number_theory:NumberTheory",
+    "Counting-v0": "envs.mathematics.counting:Counting",
+    "Calculus-v0": "envs.mathematics.calculus:Calculus",
+    "Geometry-v0": "envs.mathematics.geometry:Geometry",
     "WordProblems-v0": "envs.word_problems:WordProblems",
     "Weather-v0": "envs.weather:Weather",
     "Code-v0": "envs.code:Code",

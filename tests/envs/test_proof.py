@@ -6,6 +6,7 @@ import pickle
 import random
 import subprocess
 import sys
+from itertools import pairwise
 
 import gymnasium
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 import envs
 from envs.actions import render_action
 from envs.base import Exploit, Policy, Task, TextEnv, split_of
-from envs.proof import play, prove
+from envs.proof import LEVELS, difficulty_curve, play, prove
 from rewards.score import Criterion, Rubric, Score, Status
 from rewards.transcript import Message
 
@@ -74,6 +75,21 @@ def test_the_expert_earns_everything_and_no_exploit_pays(env):
 def test_an_exploit_that_may_pay_more_than_a_fifth_says_why(env):
     for name, exploit in env.exploits(env.sample_task(0)).items():
         assert exploit.bound <= 0.2 or exploit.reason, name
+
+
+def test_a_careless_expert_earns_less_the_harder_the_tasks_are(env):
+    curve = difficulty_curve(env)
+    assert len(curve) == len(LEVELS)
+    for easier, harder in pairwise(curve):
+        assert easier > harder, curve
+
+
+def test_the_curve_counts_what_the_expert_writes_in_every_turn():
+    class Long(Careless):
+        def expert(self, task: Task):
+            return lambda messages: "please " * (1 + round(9 * task.difficulty))
+
+    assert difficulty_curve(Long(), n=3) == pytest.approx([0.99 ** round(1 + 9 * level) for level in LEVELS], abs=0.01)
 
 
 class Careless(TextEnv):
