@@ -11,6 +11,9 @@ import argparse
 import sys
 from pathlib import Path
 
+if __package__ in (None, ""):  # run as a file: scripts/ stands first on the path and its files would shadow packages
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 from rewards.calibration import Scored
 from rewards.errors import ConfigError
 from scripts.cli import run

@@ -10,6 +10,9 @@ import argparse
 import sys
 from pathlib import Path
 
+if __package__ in (None, ""):  # run as a file: scripts/ stands first on the path and its files would shadow packages
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 from scripts.cli import run
 
 SMOKE = {  # the same path on next to nothing

@@ -48,7 +48,7 @@ def single_draw(rng: random.Random, difficulty: float) -> Problem:
 
 def arrangements(rng: random.Random, difficulty: float) -> Problem:
     """Ordered choices without repeats."""
-    n, k = rng.randint(4, 12), rng.randint(2, 3 + (difficulty > 0.3))
+    n, k = rng.randint(4, 40), rng.randint(2, 3 + (difficulty > 0.3))
     value = math.perm(n, k)
     ask = rng.choice(
         (

@@ -175,7 +175,7 @@ NUMBER_THEORY = {
 COUNTING = {
     "menu": lambda q: len(list(itertools.product(*map(range, ints(q))))),
     "single_draw": lambda q: Fraction(_of_colour(q), sum(ints(q))),
-    "arrangements": lambda q: len(list(itertools.permutations(range(max(ints(q))), min(ints(q))))),
+    "arrangements": lambda q: sum(1 for _ in itertools.permutations(range(max(ints(q))), min(ints(q)))),
     "choices": lambda q: sum(1 for _ in itertools.combinations(range(max(ints(q))), min(ints(q)))),
     "two_dice": dice,
     "word": lambda q: _orders(found(r"letters (?:of )?([A-Z]+)", q)[0]),

@@ -29,7 +29,7 @@ KINDS = [
 ]
 
 
-def drawn(make, start, n=12):
+def drawn(make, start, n=6):
     rng = random.Random(make.__name__)
     return [make(rng, start + (1 - start) * i / n) for i in range(n)]
 
