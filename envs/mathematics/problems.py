@@ -25,6 +25,7 @@ class Problem:
     answer: str
     work: tuple[str, ...]
     kind: Kind = "number"
+    units: tuple[str, ...] = ()  # words or signs that may stand by the answer
 
 
 Maker = Callable[[random.Random, float], Problem]
@@ -49,7 +50,7 @@ class ProblemEnv(TextEnv):
         problem = make(rng, difficulty)
         return Task(
             prompt=(SYSTEM, Message("user", problem.question)),
-            target={"answer": problem.answer, "kind": problem.kind},
+            target={"answer": problem.answer, "kind": problem.kind, "units": list(problem.units)},
             meta={"sort": make.__name__, "work": list(problem.work)},
         )
 

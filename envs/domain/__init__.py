@@ -1,0 +1,1 @@
+"""Domain tasks: calculations that a trade asks for."""
