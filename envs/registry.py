@@ -20,6 +20,7 @@ _ENVIRONMENTS = {
     "Counting-v0": "envs.mathematics.counting:Counting",
     "Calculus-v0": "envs.mathematics.calculus:Calculus",
     "Geometry-v0": "envs.mathematics.geometry:Geometry",
+    "Dates-v0": "envs.domain.dates:Dates",
     "Finance-v0": "envs.domain.finance:Finance",
     "WordProblems-v0": "envs.word_problems:WordProblems",
     "Weather-v0": "envs.weather:Weather",

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from envs.base import Exploit, Policy, Task, TextEnv
 from envs.mathematics.cheats import from_numbers, says
@@ -50,20 +50,25 @@ class ProblemEnv(TextEnv):
         problem = make(rng, difficulty)
         return Task(
             prompt=(SYSTEM, Message("user", problem.question)),
-            target={"answer": problem.answer, "kind": problem.kind, "units": list(problem.units)},
-            meta={"sort": make.__name__, "work": list(problem.work)},
+            target=self.target_of(problem),
+            meta={"sort": make.__name__, "work": list(problem.work), "answer": problem.answer},
         )
+
+    def target_of(self, problem: Problem) -> dict[str, Any]:
+        """What the rubric judges by; a subclass with a rubric of its own says it in that rubric's keys."""
+        return {"answer": problem.answer, "kind": problem.kind, "units": list(problem.units)}
 
     def expert(self, task: Task) -> Policy:
         """Writes the work, then the answer."""
-        text = "\n".join([*task.meta["work"], f"Answer: {task.target['answer']}"])
+        text = "\n".join([*task.meta["work"], f"Answer: {task.meta['answer']}"])
         return lambda messages: text
 
     def exploits(self, task: Task) -> dict[str, Exploit]:
         """Guesses from the numbers of the question, hedges, and the right answer in the wrong place."""
-        right = task.target["answer"]
+        right = task.meta["answer"]
         wrong = next(iter(mutants(f"Answer: {right}").values())).removeprefix("Answer: ")
-        undone = f"{right} + 0" if task.target["kind"] == "number" else f"{right} = ?"
+        undone = f"{right} + 0" if task.target.get("kind") == "number" else f"{right} = ?"
+        twice = {"right answer boxed with another": says(f"\\boxed{{{wrong}}}\nAnswer: {right}")}
         return {
             **{f"commonest answer {i}": says(f"Answer: {text}") for i, text in enumerate(self.commonest, 1)},
             "first number of the question": from_numbers(lambda n: n[0]),
@@ -78,5 +83,5 @@ class ProblemEnv(TextEnv):
             "an answer line for each guess": says(f"Answer: {wrong}\nAnswer: {right}"),
             "right answer in the thinking only": says(f"<think>Answer: {right}</think>I give up"),
             "right answer left undone": says(f"Answer: {undone}"),
-            "right answer boxed with another": says(f"\\boxed{{{wrong}}}\nAnswer: {right}"),
+            **(twice if "kind" in task.target else {}),  # where only the closing line counts, a box is no answer
         }
