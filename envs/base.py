@@ -14,6 +14,7 @@ import gymnasium
 from pydantic import BaseModel, ConfigDict, Field
 
 from envs.actions import parse_action
+from envs.mutants import mutants
 from envs.tools import Tool, execute, render_result
 from rewards.errors import ConfigError, TaskError
 from rewards.score import Rubric, Score
@@ -121,6 +122,7 @@ class TextEnv(gymnasium.Env[Observation, "str | Message"]):
     max_turns: ClassVar[int] = 1
     sandboxed: ClassVar[bool] = False  # runs untrusted code: a run without walls for it is refused at the start
     process_credit: ClassVar[float] = 0.0  # the most that a wrong answer earns, for sound work towards it
+    null_bounds: ClassVar[Mapping[str, tuple[float, str]]] = {}  # null policies that may pay over 0.2, and why
 
     def __init__(self, split: Split = "train", difficulty: float | None = None) -> None:
         if split not in ("train", "test"):
@@ -163,6 +165,10 @@ class TextEnv(gymnasium.Env[Observation, "str | Message"]):
     def exploits(self, task: Task) -> dict[str, Exploit]:
         """Cheating policies of this environment's own kind, each with the bound it must stay under."""
         raise NotImplementedError(f"{type(self).__name__} must define exploits")
+
+    def wrong_texts(self, task: Task, text: str) -> list[str]:
+        """Wrong versions of the expert's closing `text`, for the proof; an author writes others where these would do."""
+        return list(mutants(text).values())
 
     # What everybody gets.
 

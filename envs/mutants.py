@@ -2,11 +2,8 @@
 
 import ast
 import re
-from collections.abc import Sequence
 
-from envs.base import Policy
 from rewards.code import extract_code
-from rewards.transcript import Message
 
 _LAST_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?=\D*\Z)", re.ASCII)
 _OTHER = (  # another value of the same type, whatever the type
@@ -38,19 +35,6 @@ def mutants(text: str) -> dict[str, str]:
         negated = number[1:] if number.startswith("-") else f"-{number.removeprefix('+')}"
     changed = {"one more": _plus_one(number), "other sign": negated, "a digit more": f"{number}1"}
     return {name: f"{body}{newline}{line[:start]}{value}{line[end:]}" for name, value in changed.items()}
-
-
-def spoiled(policy: Policy, which: int) -> Policy:
-    """The policy with its closing text replaced by one of its mutants; turns that call tools stay."""
-
-    def act(messages: Sequence[Message]) -> "str | Message":
-        turn = policy(messages)
-        if isinstance(turn, Message) and turn.tool_calls:
-            return turn
-        wrong = list(mutants(turn if isinstance(turn, str) else turn.content).values())
-        return wrong[which % len(wrong)]
-
-    return act
 
 
 def _is_python(code: str) -> bool:

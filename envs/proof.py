@@ -6,18 +6,19 @@ policies over tasks of both splits.
 
 import random
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from envs.actions import render_action
 from envs.base import Policy, Task, TextEnv
-from envs.mutants import spoiled
 from rewards.score import Score
 from rewards.transcript import Message, ToolCall, Transcript
 
 NULL_BOUND = 0.2
 LEVELS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _SLIP = 0.01
+_FLOOD = 10_000  # calls in one turn
 _WORD = re.compile(r"\w+|[^\w\s]")
 _MAX_STEPS = 64  # a policy that never stops is stopped here, whatever the environment's own limit
 
@@ -46,7 +47,16 @@ def play(env: TextEnv, task: Task, policy: Policy) -> tuple[Transcript, Score]:
     raise RuntimeError(f"{env.id}: no end after {_MAX_STEPS} steps; lower max_turns")
 
 
-def null_policies(env: TextEnv, task: Task) -> dict[str, Policy]:
+def commonest_answer(env: TextEnv, n: int = 60) -> str:
+    """What the expert says last most often, over tasks that the proof doesn't play: the best blind guess."""
+    closings = [
+        play(env, env.sample_task(10**6 + i), env.expert(env.sample_task(10**6 + i)))[0].answer for i in range(n)
+    ]
+    lines = [text.rpartition("\n")[2] if "\nAnswer:" in text else text for text in closings]
+    return Counter(lines).most_common(1)[0][0]
+
+
+def null_policies(env: TextEnv, task: Task, commonest: str = "Answer: 1") -> dict[str, Policy]:
     """Policies that know nothing of the task: none may earn points."""
     rng = random.Random(task.seed)
     words = ["the", "a", "of", "7", "yes", "answer:", "is", "12", "to", "Paris", "def", "return", "3.5", "and", "it"]
@@ -55,6 +65,11 @@ def null_policies(env: TextEnv, task: Task) -> dict[str, Policy]:
     def every_tool(messages: Sequence[Message]) -> Message:
         return Message("assistant", "", tuple(ToolCall(t.name, {}, f"call_{i}") for i, t in enumerate(env.tools)))
 
+    def flood(messages: Sequence[Message]) -> Message:
+        names = [t.name for t in env.tools] or ["search"]
+        calls = (ToolCall(names[i % len(names)], {}, f"call_{i}") for i in range(_FLOOD))
+        return Message("assistant", "", tuple(calls))
+
     return {
         "empty": lambda messages: "",
         "random text": lambda messages: " ".join(rng.choice(words) for _ in range(20)),
@@ -62,7 +77,9 @@ def null_policies(env: TextEnv, task: Task) -> dict[str, Policy]:
         "always refuse": lambda messages: refusal,
         "always ask": lambda messages: "Could you tell me more about what you need?",
         "answer zero": lambda messages: "Answer: 0",
+        "the commonest answer": lambda messages: commonest,
         "call every tool": every_tool,
+        "10,000 calls": flood,
     }
 
 
@@ -84,9 +101,23 @@ def _row(env: TextEnv, name: str, scores: list[Score], bound: float | None, reas
     return ProofRow(name, len(values), mean, min(values), max(values), shown, ok, reason)
 
 
+def spoiled(env: TextEnv, task: Task, which: int) -> Policy:
+    """The expert with its closing text made wrong; turns that call tools stay."""
+    policy = env.expert(task)
+
+    def act(messages: Sequence[Message]) -> "str | Message":
+        turn = policy(messages)
+        if isinstance(turn, Message) and turn.tool_calls:
+            return turn
+        wrong = env.wrong_texts(task, turn if isinstance(turn, str) else turn.content)
+        return wrong[which % len(wrong)]
+
+    return act
+
+
 def _wrong_row(env: TextEnv, tasks: Sequence[Task]) -> ProofRow:
     """The expert with its answers spoiled: at most the credit that the rubric means for the way to them."""
-    scores = [play(env, t, spoiled(env.expert(t), i))[1] for i, t in enumerate(tasks)]
+    scores = [play(env, t, spoiled(env, t, i))[1] for i, t in enumerate(tasks)]
     row = _row(env, "expert, then a wrong answer", scores, 1.0, "")
     ok = row.bound != "judged" and row.maximum <= env.process_credit + 1e-9
     reason = row.reason or ("" if ok else max(scores, key=lambda s: s.value or 0.0).reason)
@@ -102,9 +133,11 @@ def prove(env: TextEnv, n: int = 200, n_null: int = 40) -> list[ProofRow]:
     for name, (bound, reason) in exploits.items():
         scores = [play(env, t, env.exploits(t)[name].policy)[1] for t in tasks]
         rows.append(_row(env, f"exploit: {name}", scores, bound, reason))
+    commonest = commonest_answer(env)
     for name in null_policies(env, tasks[0]):
-        scores = [play(env, t, null_policies(env, t)[name])[1] for t in tasks]
-        rows.append(_row(env, name, scores, NULL_BOUND, ""))
+        scores = [play(env, t, null_policies(env, t, commonest)[name])[1] for t in tasks]
+        bound, reason = env.null_bounds.get(name, (NULL_BOUND, ""))
+        rows.append(_row(env, name, scores, bound, reason))
     return rows
 
 

@@ -22,6 +22,7 @@ _ENVIRONMENTS = {
     "Geometry-v0": "envs.mathematics.geometry:Geometry",
     "Dates-v0": "envs.domain.dates:Dates",
     "Finance-v0": "envs.domain.finance:Finance",
+    "Physics-v0": "envs.domain.physics:Physics",
     "WordProblems-v0": "envs.word_problems:WordProblems",
     "Weather-v0": "envs.weather:Weather",
     "Code-v0": "envs.code:Code",
