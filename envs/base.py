@@ -167,7 +167,7 @@ class TextEnv(gymnasium.Env[Observation, "str | Message"]):
         raise NotImplementedError(f"{type(self).__name__} must define exploits")
 
     def wrong_texts(self, task: Task, text: str) -> list[str]:
-        """Wrong versions of the expert's closing `text`, for the proof; an author writes others where these would do."""
+        """Wrong versions of the expert's closing `text`, for the proof; override it where these might be right."""
         return list(mutants(text).values())
 
     # What everybody gets.

@@ -22,7 +22,9 @@ _NUMBER = re.compile(
     r"(?P<number>[+-]?\d{1,15}(?:\.\d{1,15})?)(?:[eE](?P<exponent>[+-]?\d{1,2})|\s*[x×*·]\s*10\^\{?(?P<power>-?\d{1,2})\}?)?",
     re.ASCII,
 )
-_FACTOR = re.compile(r"\s*(?P<operator>[*/·⋅]|per\b)?\s*(?P<name>[A-Za-zµμΩ°%]{1,20})(?:\^|\*\*)?\{?(?P<power>-?[1-9])?\}?")
+_FACTOR = re.compile(
+    r"\s*(?P<operator>[*/·⋅]|per\b)?\s*(?P<name>[A-Za-zµμΩ°%]{1,20})(?:\^|\*\*)?\{?(?P<power>-?[1-9])?\}?"
+)
 _MAX_CHARS, _MAX_FACTORS = 80, 6
 _SPELLED = {"°C": "degC", "°F": "degF", "°": "degree", "Ω": "ohm"}
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻\u2212", "0123456789--")
@@ -85,10 +87,8 @@ def _product(text: str) -> Any:
         if one is None or (unit is None and factor["operator"]):
             return None
         one **= int(factor["power"] or 1)
-        if unit is None:
-            unit = one
-        else:
-            unit = unit / one if factor["operator"] in ("/", "per") else unit * one
+        below = factor["operator"] in ("/", "per")
+        unit = one if unit is None else unit / one if below else unit * one
     return None if text[at:].strip() else unit
 
 

@@ -6,10 +6,10 @@ Any unit that measures the same thing counts as an answer, within half a percent
 
 import math
 import random
-from collections.abc import Mapping
 from typing import Any
 
 from envs.base import Exploit, Task
+from envs.domain.sheet import Sheet, shown
 from envs.mathematics.cheats import says
 from envs.mathematics.problems import Problem, ProblemEnv
 from rewards.quantity import right_quantity
@@ -25,52 +25,9 @@ _RESISTANCES = {"ohm": 1.0, "kohm": 1000.0}
 _ENERGIES = {"J": 1.0, "kJ": 1000.0}
 
 
-def rounded(value: float) -> float:
-    """The value as it is written: to six significant digits, and large ones to the unit."""
-    return round(value, max(0, 5 - math.floor(math.log10(abs(value))))) if value else 0.0
-
-
-def shown(value: float) -> str:
-    """Without an exponent, as the steps of a solution are read."""
-    text = f"{rounded(value):.12f}".rstrip("0").rstrip(".")
-    return text or "0"
-
-
-class _Sheet:
-    """A problem being set: draws its amounts and keeps the lines of work."""
-
-    def __init__(self, rng: random.Random, difficulty: float) -> None:
-        self.rng, self.difficulty, self.work = rng, difficulty, []  # type: ignore[var-annotated]
-
-    def draw(self, low: int, high: int, units: Mapping[str, float] | None = None) -> tuple[str, float]:
-        """An amount of low to high SI units: how it is told, and its value; converting it is a line of work."""
-        value = float(self.rng.randint(2 * low, 2 * high)) / 2
-        if not units:
-            return shown(value), value
-        unit, factor = next(iter(units.items()))
-        if self.rng.random() < self.difficulty:
-            unit, factor = self.rng.choice([(u, f) for u, f in units.items() if 1e-4 < value / f < 1e5])
-        if factor == 1:
-            return f"{shown(value)} {unit}", value
-        told = rounded(float(f"{value / factor:.3g}"))
-        divided = unit == "km/h"
-        line = f"{shown(told)} / 3.6" if divided else f"{shown(told)} * {shown(factor)}"
-        return f"{shown(told)} {unit}", self.step(line, told * factor, next(iter(units)))
-
-    def step(self, expression: str, value: float, unit: str) -> float:
-        """Notes that `expression` is `value` and returns the value as it is written."""
-        value = rounded(value)
-        self.work.append(f"{expression} ≈ {shown(value)} ({unit})")
-        return value
-
-    def problem(self, question: str, value: float, unit: str) -> Problem:
-        """The finished problem."""
-        return Problem(f"{question} Give the unit.", f"{shown(value)} {unit}", tuple(self.work))
-
-
 def average_speed(rng: random.Random, difficulty: float) -> Problem:
     """Way over time."""
-    sheet = _Sheet(rng, difficulty)
+    sheet = Sheet(rng, difficulty)
     (way, s), (time, t) = sheet.draw(50, 900, _LENGTHS), sheet.draw(5, 90, _TIMES)
     v = sheet.step(f"{shown(s)} / {shown(t)}", s / t, "m/s")
     return sheet.problem(f"A cart covers {way} in {time}. What is its average speed?", v, "m/s")
@@ -78,7 +35,7 @@ def average_speed(rng: random.Random, difficulty: float) -> Problem:
 
 def force(rng: random.Random, difficulty: float) -> Problem:
     """Newton's second law."""
-    sheet = _Sheet(rng, difficulty)
+    sheet = Sheet(rng, difficulty)
     (mass, m), (speed, v), (time, t) = (
         sheet.draw(1, 80, _MASSES),
         sheet.draw(2, 40, _SPEEDS),
@@ -91,7 +48,7 @@ def force(rng: random.Random, difficulty: float) -> Problem:
 
 def ohm(rng: random.Random, difficulty: float) -> Problem:
     """Ohm's law."""
-    sheet = _Sheet(rng, difficulty)
+    sheet = Sheet(rng, difficulty)
     (current, i), (resistance, r) = sheet.draw(1, 12, _CURRENTS), sheet.draw(10, 900, _RESISTANCES)
     u = sheet.step(f"{shown(i)} * {shown(r)}", i * r, "V")
     return sheet.problem(f"A current of {current} flows through {resistance}. What is the voltage?", u, "V")
@@ -99,7 +56,7 @@ def ohm(rng: random.Random, difficulty: float) -> Problem:
 
 def density(rng: random.Random, difficulty: float) -> Problem:
     """The mass of a block from its sides and its density."""
-    sheet = _Sheet(rng, difficulty)
+    sheet = Sheet(rng, difficulty)
     sides = [sheet.draw(1, 9, {"m": 1.0, "cm": 0.01}) for _ in range(3)]
     rho = rng.randint(300, 9000)
     a, b, c = (value for _, value in sides)
@@ -111,7 +68,7 @@ def density(rng: random.Random, difficulty: float) -> Problem:
 
 def kinetic_energy(rng: random.Random, difficulty: float) -> Problem:
     """The energy that a change of speed takes."""
-    sheet = _Sheet(rng, difficulty)
+    sheet = Sheet(rng, difficulty)
     (mass, m), (before, v) = sheet.draw(2, 900, _MASSES), sheet.draw(2, 12, _SPEEDS)
     after, w = sheet.draw(13, 40, _SPEEDS)
     first = sheet.step(f"{shown(m)} * {shown(v)}^2 / 2", m * v * v / 2, "J")
@@ -122,7 +79,7 @@ def kinetic_energy(rng: random.Random, difficulty: float) -> Problem:
 
 def lifting_power(rng: random.Random, difficulty: float) -> Problem:
     """The power drawn by a hoist of a given efficiency."""
-    sheet = _Sheet(rng, difficulty)
+    sheet = Sheet(rng, difficulty)
     (mass, m), (height, h), (time, t) = (
         sheet.draw(20, 900, _MASSES),
         sheet.draw(2, 60, _LENGTHS),
@@ -138,7 +95,7 @@ def lifting_power(rng: random.Random, difficulty: float) -> Problem:
 
 def free_fall(rng: random.Random, difficulty: float) -> Problem:
     """The speed after a fall with an initial speed."""
-    sheet = _Sheet(rng, difficulty)
+    sheet = Sheet(rng, difficulty)
     (height, h), (speed, v) = sheet.draw(3, 200, _LENGTHS), sheet.draw(1, 20, _SPEEDS)
     a = sheet.step(f"{shown(v)} * {shown(v)}", v * v, "m^2/s^2")
     b = sheet.step(f"2 * 9.8 * {shown(h)}", 2 * 9.8 * h, "m^2/s^2")
@@ -150,7 +107,7 @@ def free_fall(rng: random.Random, difficulty: float) -> Problem:
 
 def mixing(rng: random.Random, difficulty: float) -> Problem:
     """Hot and cold water mixed, and heat lost on the way."""
-    sheet = _Sheet(rng, difficulty)
+    sheet = Sheet(rng, difficulty)
     (hot, m), (cold, n) = sheet.draw(1, 9, _MASSES), sheet.draw(1, 9, _MASSES)
     high, low = rng.randint(50, 95), rng.randint(4, 30)
     a = sheet.step(f"{shown(m)} * {high}", m * high, "kg °C")
@@ -164,7 +121,7 @@ def mixing(rng: random.Random, difficulty: float) -> Problem:
 
 def kettle(rng: random.Random, difficulty: float) -> Problem:
     """How long a heater takes."""
-    sheet = _Sheet(rng, difficulty)
+    sheet = Sheet(rng, difficulty)
     mass, m = sheet.draw(1, 20, _MASSES)
     low, high, watts, eta = rng.randint(5, 25), rng.randint(60, 100), rng.randrange(600, 3000, 50), rng.randint(60, 95)
     rise = sheet.step(f"{high} - {low}", high - low, "K")
@@ -180,7 +137,7 @@ def kettle(rng: random.Random, difficulty: float) -> Problem:
 
 def collision(rng: random.Random, difficulty: float) -> Problem:
     """Two carts that stick together: the energy lost."""
-    sheet = _Sheet(rng, difficulty)
+    sheet = Sheet(rng, difficulty)
     (first, m), (second, n) = sheet.draw(2, 60, _MASSES), sheet.draw(2, 60, _MASSES)
     (speed, v), (other, w) = sheet.draw(6, 20, _SPEEDS), sheet.draw(1, 5, _SPEEDS)
     p = sheet.step(f"{shown(m)} * {shown(v)}", m * v, "kg m/s")
@@ -197,7 +154,7 @@ def collision(rng: random.Random, difficulty: float) -> Problem:
 
 def circuit(rng: random.Random, difficulty: float) -> Problem:
     """A resistor in series with two in parallel: the power drawn."""
-    sheet = _Sheet(rng, difficulty)
+    sheet = Sheet(rng, difficulty)
     (one, r), (two, s), (three, q) = (sheet.draw(5, 200, _RESISTANCES) for _ in range(3))
     volts = rng.randint(5, 230)
     both = sheet.step(f"{shown(s)} + {shown(q)}", s + q, "ohm")
@@ -214,7 +171,7 @@ def circuit(rng: random.Random, difficulty: float) -> Problem:
 
 def lens(rng: random.Random, difficulty: float) -> Problem:
     """The size of an image behind a thin lens."""
-    sheet = _Sheet(rng, difficulty)
+    sheet = Sheet(rng, difficulty)
     (focal, f), (size, y) = sheet.draw(1, 3, {"m": 1.0, "cm": 0.01}), sheet.draw(1, 5, {"m": 1.0, "cm": 0.01})
     distance, g = sheet.draw(4, 40, {"m": 1.0, "cm": 0.01})
     a = sheet.step(f"1 / {shown(f)}", 1 / f, "1/m")
@@ -231,7 +188,7 @@ def lens(rng: random.Random, difficulty: float) -> Problem:
 
 def slope(rng: random.Random, difficulty: float) -> Problem:
     """The way that a sliding block needs to stop, thrown up a slope with friction."""
-    sheet = _Sheet(rng, difficulty)
+    sheet = Sheet(rng, difficulty)
     speed, v = sheet.draw(3, 30, _SPEEDS)
     rise, base, hundredths = *rng.choice(((3, 4), (5, 12), (8, 15), (7, 24), (20, 21))), rng.randint(5, 45)
     side = math.isqrt(rise**2 + base**2)
@@ -250,7 +207,7 @@ def slope(rng: random.Random, difficulty: float) -> Problem:
 
 def projectile(rng: random.Random, difficulty: float) -> Problem:
     """The range of a throw from a height."""
-    sheet = _Sheet(rng, difficulty)
+    sheet = Sheet(rng, difficulty)
     (speed, v), (height, h) = sheet.draw(5, 40, _SPEEDS), sheet.draw(2, 90, _LENGTHS)
     up, along = rng.choice(((3, 4), (4, 3), (5, 12), (12, 5), (8, 15), (15, 8)))
     side = math.isqrt(up**2 + along**2)

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from envs.domain.physics import Physics, shown
+from envs.domain.physics import Physics
+from envs.domain.sheet import shown
 from rewards.quantity import read_quantity
 from rewards.steps import read_steps
 
