@@ -20,6 +20,7 @@ _ENVIRONMENTS = {
     "Counting-v0": "envs.mathematics.counting:Counting",
     "Calculus-v0": "envs.mathematics.calculus:Calculus",
     "Geometry-v0": "envs.mathematics.geometry:Geometry",
+    "Constraints-v0": "envs.constraints:Constraints",
     "Chemistry-v0": "envs.domain.chemistry:Chemistry",
     "Dates-v0": "envs.domain.dates:Dates",
     "Finance-v0": "envs.domain.finance:Finance",
