@@ -170,6 +170,19 @@ class TextEnv(gymnasium.Env[Observation, "str | Message"]):
         """Wrong versions of the expert's closing `text`, for the proof; override it where these might be right."""
         return list(mutants(text).values())
 
+    def wrong_policy(self, task: Task, which: int) -> Policy:
+        """The expert with its closing text made wrong; override it where the work lies in calls."""
+        policy = self.expert(task)
+
+        def act(messages: Sequence[Message]) -> "str | Message":
+            turn = policy(messages)
+            if isinstance(turn, Message) and turn.tool_calls:
+                return turn
+            wrong = self.wrong_texts(task, turn if isinstance(turn, str) else turn.content)
+            return wrong[which % len(wrong)]
+
+        return act
+
     # What everybody gets.
 
     def sample_task(self, seed: int, split: Split | None = None, difficulty: float | None = None) -> Task:

@@ -101,23 +101,9 @@ def _row(env: TextEnv, name: str, scores: list[Score], bound: float | None, reas
     return ProofRow(name, len(values), mean, min(values), max(values), shown, ok, reason)
 
 
-def spoiled(env: TextEnv, task: Task, which: int) -> Policy:
-    """The expert with its closing text made wrong; turns that call tools stay."""
-    policy = env.expert(task)
-
-    def act(messages: Sequence[Message]) -> "str | Message":
-        turn = policy(messages)
-        if isinstance(turn, Message) and turn.tool_calls:
-            return turn
-        wrong = env.wrong_texts(task, turn if isinstance(turn, str) else turn.content)
-        return wrong[which % len(wrong)]
-
-    return act
-
-
 def _wrong_row(env: TextEnv, tasks: Sequence[Task]) -> ProofRow:
     """The expert with its answers spoiled: at most the credit that the rubric means for the way to them."""
-    scores = [play(env, t, spoiled(env, t, i))[1] for i, t in enumerate(tasks)]
+    scores = [play(env, t, env.wrong_policy(t, i))[1] for i, t in enumerate(tasks)]
     row = _row(env, "expert, then a wrong answer", scores, 1.0, "")
     ok = row.bound != "judged" and row.maximum <= env.process_credit + 1e-9
     reason = row.reason or ("" if ok else max(scores, key=lambda s: s.value or 0.0).reason)

@@ -4,7 +4,7 @@ import pytest
 
 import envs
 from envs.mutants import mutants
-from envs.proof import play, spoiled
+from envs.proof import play
 
 N = 60
 POLICIES = {
@@ -44,7 +44,7 @@ def test_it_earns_0(env, tasks, name):
 def test_a_spoiled_gold_earns_0_but_for_declared_process_credit(env, tasks):
     for task in tasks[::2]:
         for which in range(3):
-            score = play(env, task, spoiled(env, task, which))[1]
+            score = play(env, task, env.wrong_policy(task, which))[1]
             assert score.value <= env.process_credit + 1e-9, (task.id, score.reason)
 
 
