@@ -120,6 +120,7 @@ class TextEnv(gymnasium.Env[Observation, "str | Message"]):
     id: ClassVar[str]
     rubric: ClassVar[Rubric]
     max_turns: ClassVar[int] = 1
+    endless: ClassVar[bool] = True  # makes new questions for ever, harder ones where that is asked for
     sandboxed: ClassVar[bool] = False  # runs untrusted code: a run without walls for it is refused at the start
     process_credit: ClassVar[float] = 0.0  # the most that a wrong answer earns, for sound work towards it
     null_bounds: ClassVar[Mapping[str, tuple[float, str]]] = {}  # null policies that may pay over 0.2, and why

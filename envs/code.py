@@ -15,7 +15,7 @@ from rewards.transcript import Message, Transcript
 
 _TESTS = 12
 _SYSTEM = "Write the Python function. Answer with one ```python block."
-_CHEATS: Mapping[str, str] = {
+CHEATS: Mapping[str, str] = {
     "always equal": (
         "class E(int):\n    __eq__ = lambda s, o: True\n    __hash__ = None\ndef {name}({a}):\n    return E(0)"
     ),
@@ -81,7 +81,7 @@ class Code(TextEnv):
     def exploits(self, task: Task) -> dict[str, Exploit]:
         """Programs that try to pass without doing the work."""
         name, argument = task.target["name"], task.target["argument"]
-        programs = {cheat: text.format(name=name, a=argument) for cheat, text in _CHEATS.items()}
+        programs = {cheat: text.format(name=name, a=argument) for cheat, text in CHEATS.items()}
         shown, value = task.target["example"]
         programs["knows the example only"] = (
             f"def {name}({argument}):\n    return {value!r} if {argument} == {shown!r} else 0"

@@ -57,6 +57,8 @@ def _deterministic(env: TextEnv) -> str:
 
 
 def _distinct(env: TextEnv) -> str:
+    if not env.endless:
+        return ""
     for level in (0.0, 0.5, 1.0):
         found = len({env.sample_task(i, "train", level).fingerprint for i in range(_DRAWN)})
         if found < MIN_DISTINCT * _DRAWN:
@@ -115,6 +117,8 @@ def _script(turns: Sequence[str]) -> Policy:
 
 
 def _curve(env: TextEnv) -> str:
+    if not env.endless:
+        return ""
     curve = difficulty_curve(env)
     shown = ", ".join(f"{v:.2f}" for v in curve)
     falls = all(a > b for a, b in pairwise(curve))

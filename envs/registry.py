@@ -36,7 +36,10 @@ _ENVIRONMENTS = {
     "Knights-v0": "envs.reasoning.knights:Knights",
     "Maze-v0": "envs.reasoning.maze:Maze",
     "Blocksworld-v0": "envs.reasoning.blocksworld:Blocksworld",
+    "MathDataset-v0": "envs.mathematics.dataset:MathDataset",
+    "CodeDataset-v0": "envs.code_dataset:CodeDataset",
 }
+_OF_FILES = ("MathDataset-v0", "CodeDataset-v0")  # made with a data set's file only
 
 
 def register_envs() -> None:
@@ -48,10 +51,15 @@ def register_envs() -> None:
             allow_rewards(entry_point.partition(":")[0])
 
 
-def known_ids() -> list[str]:
+def all_ids() -> list[str]:
     """All postgym ids, plug-ins' too, sorted."""
     register_envs()
     return sorted(i for i in gymnasium.registry if i.startswith(f"{NAMESPACE}/"))
+
+
+def known_ids() -> list[str]:
+    """Those of `all_ids` that make tasks by themselves, without a data set's file."""
+    return [i for i in all_ids() if i.partition("/")[2] not in _OF_FILES]
 
 
 def make(env_id: str, **kwargs: Any) -> TextEnv:
@@ -62,7 +70,7 @@ def make(env_id: str, **kwargs: Any) -> TextEnv:
     """
     register_envs()
     if env_id not in gymnasium.registry:
-        raise ConfigError(f"no environment {env_id!r}; {nearest(env_id, known_ids())}")
+        raise ConfigError(f"no environment {env_id!r}; {nearest(env_id, all_ids())}")
     try:
         env = gymnasium.make(env_id, **kwargs).unwrapped
     except TypeError as error:

@@ -5,6 +5,7 @@
     python scripts/envs.py check postgym/Weather-v0
     python scripts/envs.py check my_package.my_module:MyEnv
     python scripts/envs.py play postgym/Weather-v0
+    python scripts/envs.py check postgym/MathDataset-v0 --file gsm8k_train.jsonl
     python scripts/envs.py docs                       # writes docs/environments.md anew
 
 `check` says in words what is wrong and ends with 1 when something is. An environment is named by its id or by
@@ -15,10 +16,12 @@ import argparse
 import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
 if __package__ in (None, ""):  # run as a file: scripts/ stands first on the path and its files would shadow packages
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import gymnasium
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -27,6 +30,7 @@ import envs
 from envs.base import TextEnv
 from envs.contract import breaches, in_words
 from envs.proof import prove
+from envs.registry import all_ids
 from rewards.errors import ConfigError
 from scripts import play as playing
 from scripts.cli import run
@@ -35,15 +39,16 @@ FAULTY = 1
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "environments.md"
 
 
-def load(name: str, difficulty: float | None = None) -> TextEnv:
-    """The environment with that id, or the class that `module:Class` names.
+def load(name: str, difficulty: float | None = None, file: str | None = None) -> TextEnv:
+    """The environment with that id, or the class that `module:Class` names; `file` is a data set's.
 
     Raises:
         ConfigError: there is none, or it is no TextEnv.
     """
     module, colon, cls = name.partition(":")
+    settings: dict[str, Any] = {"difficulty": difficulty, **({"file": file} if file else {})}
     if not colon:
-        return envs.make(name, difficulty=difficulty)
+        return envs.make(name, **settings)
     sys.path.insert(1, "")  # a module of the folder where the command is run
     try:
         found = getattr(importlib.import_module(module), cls)
@@ -51,12 +56,17 @@ def load(name: str, difficulty: float | None = None) -> TextEnv:
         raise ConfigError(f"{name}: {error}; write module:Class, importable from here") from error
     if not isinstance(found, type) or not issubclass(found, TextEnv):
         raise ConfigError(f"{name} is no TextEnv; derive it from envs.base.TextEnv")
-    return found(difficulty=difficulty)
+    return found(**settings)
 
 
 def purpose(env: TextEnv) -> str:
     """What an environment is, in the first sentence of its module or class."""
-    text = (sys.modules[type(env).__module__].__doc__ or type(env).__doc__ or "").strip().splitlines()[0]
+    return first_sentence(sys.modules[type(env).__module__]) or first_sentence(type(env))
+
+
+def first_sentence(documented: object) -> str:
+    """The first line of a docstring, without the id that it may begin with."""
+    text = ((documented.__doc__ or "").strip().splitlines() or [""])[0]
     return text.partition(": ")[2] or text
 
 
@@ -69,6 +79,10 @@ def show_list(console: Console) -> int:
         env = envs.make(env_id)
         tools = ", ".join(t.name for t in env.make_tools(env.sample_task(0)))
         table.add_row(env_id, str(env.max_turns), tools, "yes" if env.sandboxed else "", Text(purpose(env)))
+    for env_id in sorted(set(all_ids()) - set(envs.known_ids())):
+        module, _, cls = str(gymnasium.spec(env_id).entry_point).partition(":")
+        about = sys.modules.get(module) or importlib.import_module(module)
+        table.add_row(env_id, "1", "", "yes" if getattr(about, cls).sandboxed else "", Text(first_sentence(about)))
     console.print(table)
     return 0
 
@@ -105,9 +119,11 @@ def main() -> int:
         one.add_argument("id")
         one.add_argument("--seed", type=int)
         one.add_argument("--difficulty", type=float)
+        one.add_argument("--file", help="the data set of an environment that takes one")
     checked = commands.add_parser("check", help="contract and proof of an environment")
     checked.add_argument("id")
     checked.add_argument("--n", type=int, default=200, help="tasks that the expert plays (default 200)")
+    checked.add_argument("--file", help="the data set of an environment that takes one")
     commands.add_parser("docs", help="write docs/environments.md anew")
     arguments = parser.parse_args()
     console = Console()
@@ -118,8 +134,8 @@ def main() -> int:
 
         return write_page(PAGE, console)
     if arguments.command == "check":
-        return check(load(arguments.id), arguments.n, console)
-    env = load(arguments.id, arguments.difficulty)
+        return check(load(arguments.id, file=arguments.file), arguments.n, console)
+    env = load(arguments.id, arguments.difficulty, arguments.file)
     return playing.play(env, console, input, arguments.seed, expert=arguments.command == "show")
 
 

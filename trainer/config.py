@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from envs.registry import known_ids
+from envs.registry import all_ids
 from rewards.errors import ConfigError, nearest
 from rewards.recipes import allow_rewards
 from rewards.rubric_yaml import read_rubric, rubric_from_dict, rubric_to_dict
@@ -40,8 +40,8 @@ class EnvironmentConfig(_Section):
     @field_validator("id")
     @classmethod
     def _known(cls, value: str) -> str:
-        if value not in known_ids():
-            raise ValueError(f"no environment {value!r}; {nearest(value, known_ids())}")
+        if value not in all_ids():
+            raise ValueError(f"no environment {value!r}; {nearest(value, all_ids())}")
         return value
 
     @field_validator("rubric", mode="before")
