@@ -31,6 +31,7 @@ _ENVIRONMENTS = {
     "CodeDebug-v0": "envs.code_debug:CodeDebug",
     "CodeOutput-v0": "envs.code_output:CodeOutput",
     "Sql-v0": "envs.sql:Sql",
+    "Terminal-v0": "envs.terminal:Terminal",
     "Countdown-v0": "envs.reasoning.countdown:Countdown",
     "Sudoku-v0": "envs.reasoning.sudoku:Sudoku",
     "Knights-v0": "envs.reasoning.knights:Knights",

@@ -40,13 +40,17 @@ _FOR_A_SHELL = """
     lchown:94: getxattr:191:8 lgetxattr:192:9 fgetxattr:193:10 listxattr:194:11 llistxattr:195:12 flistxattr:196:13
     msync:26:227 splice:275:76 tee:276:77 setpriority:141:140 sync:162:81 syncfs:306:267
 """
+# To these a shell is told that the file system has no such thing, as many haven't: a refusal makes `sed -i` complain.
+_UNSUPPORTED = """
+    setxattr:188:5 lsetxattr:189:6 fsetxattr:190:7 removexattr:197:14 lremovexattr:198:15 fremovexattr:199:16
+"""
 _MACHINES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}  # AUDIT_ARCH, column of the numbers
 _GUARDED = {"clone": (56, 220), "clone3": (435, 435), "socketpair": (53, 199), "prctl": (157, 167)}
 _CLONE_THREAD, _CLONE_NEW_ANYTHING = 0x00010000, 0x7E020000
 _AF_UNIX = 1
 _PR_SET_NAME, _PR_SET_VMA = 15, 0x53564D41
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
-_EPERM, _ENOSYS = 1, 38
+_EPERM, _ENOSYS, _ENOTSUP = 1, 38, 95
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER_AT, _MACHINE_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
 
@@ -75,6 +79,8 @@ def filter_program(machine: str | None = None, shell: bool = False) -> bytes | N
         number = entry.split(":")[1 + column]
         if number:
             steps += _step(_EQUAL, int(number), 0, 1) + _step(_RETURN, _ALLOW)
+    for entry in _UNSUPPORTED.split() if shell else ():
+        steps += _step(_EQUAL, int(entry.split(":")[1 + column]), 0, 1) + _step(_RETURN, _ERRNO | _ENOTSUP)
     clone, clone3, socketpair, prctl = (numbers[column] for numbers in _GUARDED.values())
     # clone3 hides its flags behind a pointer: "no such call" makes libc fall back to clone, whose flags can be seen.
     steps += _step(_EQUAL, clone3, 0, 1) + _step(_RETURN, _ERRNO | _ENOSYS)

@@ -31,6 +31,11 @@ def test_pipes_programs_and_python_work():
     assert ran.status == 0
 
 
+def test_files_are_changed_in_place_without_a_complaint():
+    ran = run_shell("sed -i s/one/two/ a; cp -p a b; chmod +x b; mv b c; install -m 644 a d; ls", {"a": "one\n"})
+    assert (ran.output, ran.files) == ("a\nc\nd\n", {"a": "two\n", "c": "two\n", "d": "two\n"})
+
+
 def test_errors_count_lines_from_the_first():
     assert "line 1" in run_shell("nosuchprogram").output
     ran = run_shell("echo a\nif true")
