@@ -32,6 +32,8 @@ _ENVIRONMENTS = {
     "CodeOutput-v0": "envs.code_output:CodeOutput",
     "Sql-v0": "envs.sql:Sql",
     "Terminal-v0": "envs.terminal:Terminal",
+    "Search-v0": "envs.retrieval.search:Search",
+    "MissingInfo-v0": "envs.retrieval.missing_info:MissingInfo",
     "Countdown-v0": "envs.reasoning.countdown:Countdown",
     "Sudoku-v0": "envs.reasoning.sudoku:Sudoku",
     "Knights-v0": "envs.reasoning.knights:Knights",
