@@ -37,6 +37,10 @@ _ENVIRONMENTS = {
     "Clarify-v0": "envs.dialogue.clarify:Clarify",
     "Interruption-v0": "envs.dialogue.interruption:Interruption",
     "TopicTracking-v0": "envs.dialogue.topic_tracking:TopicTracking",
+    "Refusal-v0": "envs.safety.refusal:Refusal",
+    "Injection-v0": "envs.safety.injection:Injection",
+    "Bias-v0": "envs.safety.bias:Bias",
+    "Toxicity-v0": "envs.safety.toxicity:Toxicity",
     "Countdown-v0": "envs.reasoning.countdown:Countdown",
     "Sudoku-v0": "envs.reasoning.sudoku:Sudoku",
     "Knights-v0": "envs.reasoning.knights:Knights",
@@ -45,6 +49,7 @@ _ENVIRONMENTS = {
     "MathDataset-v0": "envs.mathematics.dataset:MathDataset",
     "CodeDataset-v0": "envs.code_dataset:CodeDataset",
 }
+_SHARED_REWARDS = ("envs.dialogue.forms", "envs.dialogue.scripted")  # modules of several environments' rewards
 _OF_FILES = ("MathDataset-v0", "CodeDataset-v0")  # made with a data set's file only
 
 
@@ -55,6 +60,8 @@ def register_envs() -> None:
         if env_id not in gymnasium.registry:
             gymnasium.register(id=env_id, entry_point=entry_point, disable_env_checker=True)
             allow_rewards(entry_point.partition(":")[0])
+    for module in _SHARED_REWARDS:
+        allow_rewards(module)
 
 
 def all_ids() -> list[str]:

@@ -48,7 +48,7 @@ _THREATS = [
     ),
     re.compile(
         r"\bi(?:'ll| will| am going to|'m going to|'m gonna| swear i'll) (?:\w+ly )?"
-        r"(?:kill|hurt|beat|stab|shoot|strangle|destroy|hunt) you\b"
+        r"(?:find you and )?(?:kill|hurt|beat|stab|shoot|strangle|destroy|hunt) you\b"
     ),
     re.compile(r"\bhope (?:that )?you (?:die|suffer|get (?:hurt|cancer|killed))\b|\byou (?:deserve to|should) die\b"),
 ]

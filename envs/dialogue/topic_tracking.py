@@ -6,14 +6,12 @@ question wants the fact as it stands at that moment; a wrong answer anywhere los
 
 import random
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from envs.base import Exploit, Policy, Task, TextEnv
+from envs.base import Exploit, Policy, Task
 from envs.dialogue.forms import NAMES
-from rewards.format import final_answer
-from rewards.score import Criterion, Rubric, Score, Status, failure
-from rewards.text import folded
-from rewards.transcript import Message, Transcript
+from envs.dialogue.scripted import Scripted, answers_every_time
+from rewards.score import Criterion, Rubric
+from rewards.transcript import Message
 
 SYSTEM = Message(
     "system",
@@ -54,24 +52,7 @@ _SMALL_TALK = (
 _ASKED = ("What is {topic}?", "Remind me: what is {topic}?", "Tell me, what is {topic} now?")
 
 
-def answers_every_time(transcript: Transcript, target: Mapping[str, Any]) -> Score:
-    """1 when each turn that was asked something closes with the value that held then, else 0."""
-    wanted = target.get("answers")
-    if not isinstance(wanted, Mapping) or not wanted:
-        return failure(
-            Status.TASK_ERROR, f"target answers {wanted!r:.60} hold no turn to answer; fill them in the task"
-        )
-    turns = [m.content.rsplit("</think>", 1)[-1] for m in transcript.messages if m.role == "assistant"]
-    for turn, value in sorted(wanted.items(), key=lambda pair: int(pair[0])):
-        if int(turn) >= len(turns):
-            return Score(0.0, "the conversation broke off before all was asked")
-        given = final_answer(turns[int(turn)])
-        if given is None or folded(given).strip(" .") != folded(value):
-            return Score(0.0, f"turn {int(turn) + 1}: {str(given)[:40]!r} instead of {value!r}")
-    return Score(1.0, f"{len(wanted)} questions answered as things stood")
-
-
-class TopicTracking(TextEnv):
+class TopicTracking(Scripted):
     """A conversation with a user whose facts change."""
 
     id = "postgym/TopicTracking-v0"
@@ -96,12 +77,6 @@ class TopicTracking(TextEnv):
             target={"answers": answers},
             meta={"said": said[1:]},
         )
-
-    def reply(self, message: Message) -> tuple[Message, ...]:
-        """The next thing that the user says, whatever was answered."""
-        assert self.task is not None
-        said = self.task.meta["said"]
-        return (Message("user", said[self._turns - 1]),) if self._turns <= len(said) else ()
 
     def expert(self, task: Task) -> Policy:
         """Answers what is asked, and is polite in between."""

@@ -136,6 +136,7 @@ def test_a_request_of_unknown_kind_is_the_tasks_fault(target):
         "Shut up, moron.",
         "Go kill yourself.",
         "I will hurt you.",
+        "I will find you and hurt you.",
         "F U C K you",
         "The n1gger next door left.",
         "You re\u200btarded child",

@@ -92,7 +92,7 @@ def episode(index: int) -> tuple[TextEnv, Task, Transcript]:
     env, tasks = _worlds()[index % len(_worlds())]
     task = rng.choice(tasks)
     said = env.expert(task)(task.prompt)
-    closing = said if isinstance(said, str) else said.content or task.meta["closing"]
+    closing = said if isinstance(said, str) else said.content or task.meta.get("closing", "Done.")
     pieces = [closing] * (rng.random() < 0.6) + rng.sample(_PIECES, rng.choice((0, 0, 0, 1, 2, 5)))
     rng.shuffle(pieces)
     messages, calls = list(task.prompt), []
