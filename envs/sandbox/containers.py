@@ -138,7 +138,7 @@ class Gvisor(_Container):
 
     def _bundle(self, shell: bool) -> dict[str, Any]:
         binds = [_bind(os.path.realpath(path), path) for path in _readable(shell)]
-        covers = [_memory(path) for path in _covered()]
+        covers = [_memory(path, "0555") for path in (*_covered(), "/proc", "/sys", "/tmp")]  # or runsc brings its own
         packages_shown = [_bind(path, path) for path in packages()[1]]
         return {
             "ociVersion": "1.0.2",
@@ -159,8 +159,8 @@ def _bind(source: str, target: str) -> dict[str, Any]:
     return {"destination": target, "type": "bind", "source": source, "options": ["ro", "rbind", "nosuid", "nodev"]}
 
 
-def _memory(target: str) -> dict[str, Any]:
-    options = ["nosuid", "nodev", "noexec", f"size={_SCRATCH_BYTES}", "mode=1777"]
+def _memory(target: str, mode: str = "1777") -> dict[str, Any]:
+    options = ["nosuid", "nodev", "noexec", f"size={_SCRATCH_BYTES}", f"mode={mode}"]
     return {"destination": target, "type": "tmpfs", "source": "tmpfs", "options": options}
 
 

@@ -4,13 +4,14 @@ Each attempt is a function `f` that is asked for the square of its argument (see
 it got through. Beside it stands its honest twin: code that uses the same means properly, and must pass.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from envs.sandbox.job import Limits
 from envs.sandbox.result import SandboxResult, strictly_equal
 
 TESTS = tuple(([n], n * n) for n in (1_000_003, 7, 12))
 LIMITS = Limits(cpu_seconds=1, wall_seconds=1.0, memory_bytes=256 << 20)
+PATIENT = replace(LIMITS, cpu_seconds=5, wall_seconds=30.0)  # for the twin: a busy machine isn't its fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +200,11 @@ _ATTACKS = [
     ),
     (
         "22-environment",
-        "own = ('OPENBLAS_NUM_THREADS', 'OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'PWD', 'LC_CTYPE')\n"
-        "    return tried(lambda: [k for k in os.environ if k not in own], lambda: read('/proc/1/environ'))",
+        # gVisor's kernel gives every first process HOME=/.
+        "own = ('', 'OPENBLAS_NUM_THREADS', 'OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'PWD', 'LC_CTYPE')\n"
+        "    foreign = lambda given: [e for e in given if e != 'HOME=/' and e.split('=')[0] not in own]\n"
+        "    return tried(lambda: foreign(f'{k}={v}' for k, v in os.environ.items()), "
+        "lambda: foreign(open('/proc/1/environ').read().split('\\0')))",
         "environment",
     ),
     (

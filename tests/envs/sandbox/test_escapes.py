@@ -16,7 +16,7 @@ import pytest
 
 from envs.base import Task
 from envs.code import Code
-from envs.sandbox.escapes import ATTEMPTS, LIMITS, TESTS, escaped, passes
+from envs.sandbox.escapes import ATTEMPTS, LIMITS, PATIENT, TESTS, escaped, passes
 from envs.sandbox.job import Job
 from envs.sandbox.level import level
 from envs.sandbox.pool import Pool
@@ -29,8 +29,8 @@ HOSTILE_RUNS = int(os.environ.get("POSTGYM_HOSTILE_RUNS", "100"))
 TARGET = {"name": "f", "tests": [{"arguments": list(a), "expected": e} for a, e in TESTS]}
 
 
-def attempt(code):
-    return run_function(code, "f", [arguments for arguments, _ in TESTS], LIMITS)
+def attempt(code, limits=LIMITS):
+    return run_function(code, "f", [arguments for arguments, _ in TESTS], limits)
 
 
 def score(code):
@@ -43,7 +43,7 @@ def score(code):
 def test_nothing_gets_through_and_the_honest_twin_passes(case):
     result = attempt(case.code)
     assert not escaped(result), result
-    honest = attempt(case.honest)
+    honest = attempt(case.honest, PATIENT)
     assert passes(honest), honest
 
 
@@ -154,13 +154,13 @@ def test_the_host_is_unharmed_after_many_hostile_runs_in_a_row():
         if escaped(attempt(case.code)):
             through.append(case.name)
     assert through == []
-    assert passes(attempt(ATTEMPTS[0].honest))
+    assert passes(attempt(ATTEMPTS[0].honest, PATIENT))
     assert _settled(before) == before
 
 
 def _settled(expected=None):
     """The host once it is as expected (or stays the same), at most 20 s on: the pool's own processes come and go."""
-    attempt(ATTEMPTS[0].honest)
+    attempt(ATTEMPTS[0].honest, PATIENT)
     found = None
     for _ in range(40):
         last, found = found, _host()

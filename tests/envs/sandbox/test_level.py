@@ -15,7 +15,7 @@ import uvicorn
 
 from envs.sandbox import level as levels
 from envs.sandbox.containers import Bubblewrap, Gvisor
-from envs.sandbox.escapes import ATTEMPTS, LIMITS, TESTS, escaped, passes
+from envs.sandbox.escapes import ATTEMPTS, LIMITS, PATIENT, TESTS, escaped, passes
 from envs.sandbox.job import Job, Limits, Said
 from envs.sandbox.level import level, probe
 from envs.sandbox.pool import Pool
@@ -36,8 +36,8 @@ SOME += (
 )
 
 
-def attempt(backend, code):
-    job = Job(code, "f", [arguments for arguments, _ in TESTS], LIMITS)
+def attempt(backend, code, limits=LIMITS):
+    job = Job(code, "f", [arguments for arguments, _ in TESTS], limits)
     return read_result(backend.execute(job), len(TESTS))
 
 
@@ -102,19 +102,20 @@ def test_the_stand_ins_hold_too(backend, program):
     for case in ATTEMPTS:
         if case.name in SOME:
             assert not escaped(attempt(found.backend, case.code)), case.name
-            assert passes(attempt(found.backend, case.honest)), case.name
+            assert passes(attempt(found.backend, case.honest, PATIENT)), case.name
     job = Job("echo $((6 * 7)) > a; cat a b", "", [], Limits(), True, {"b": "there\n"})
     ran = read_result(found.backend.execute(job), 1).calls[0].value
     assert (ran["status"], ran["output"], ran["files"]) == (0, "42\nthere\n", {"a": "42\n", "b": "there\n"})
 
 
 AS_A_USER = """
-from envs.sandbox.escapes import ATTEMPTS, LIMITS, TESTS, escaped, passes
+from envs.sandbox.escapes import ATTEMPTS, LIMITS, PATIENT, TESTS, escaped, passes
 from envs.sandbox.level import level
 from envs.sandbox.run import run_function, run_shell
 print(level())
 for case in ATTEMPTS[::3]:
-    hostile, honest = (run_function(c, "f", [a for a, _ in TESTS], LIMITS) for c in (case.code, case.honest))
+    runs = ((case.code, LIMITS), (case.honest, PATIENT))
+    hostile, honest = (run_function(code, "f", [a for a, _ in TESTS], limits) for code, limits in runs)
     assert not escaped(hostile), case.name
     assert passes(honest), (case.name, honest)
 assert run_function("import numpy\\ndef f(x):\\n    return int(numpy.square(x))", "f", [[3]]).calls[0].value == 9
