@@ -15,7 +15,7 @@ smoke: install
 	$(BIN)/python scripts/train.py scripts/configs/quickstart.yaml --smoke $(ARGS)
 
 test: install lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 lint: install
 	$(BIN)/ruff check .

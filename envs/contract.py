@@ -1,5 +1,6 @@
 """What every environment must hold beside its proof, each fault said in words that tell the author what to mend."""
 
+import json
 import pickle
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -82,9 +83,15 @@ def _pickles(env: TextEnv) -> str:
 
 
 def _hidden(env: TextEnv) -> str:
-    _, info = env.reset(seed=1)
-    if extra := set(info) - {"tools", "task_id"}:
-        return f"reset's info shows the policy {sorted(extra)}: keep it to tools and task_id"
+    for seed in range(5):
+        task = env.sample_task(seed)
+        _, info = env.reset(options={"task": task})
+        if extra := set(info) - {"tools", "task_id"}:
+            return f"reset's info shows the policy {sorted(extra)}: keep it to tools and task_id"
+        seen, _ = play(env, task, env.expert(task))
+        shown = "\n".join(m.content for m in seen.messages if m.role != "assistant") + json.dumps(info["tools"])
+        if json.dumps(task.target) in shown or (seen.answer and seen.answer in shown):
+            return f"what the policy is shown in {task.id} holds the target, or the expert's answer word for word"
     return ""
 
 

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from envs.actions import render_action
 from envs.base import Policy, Task, TextEnv
@@ -66,14 +67,13 @@ def null_policies(env: TextEnv, task: Task, commonest: str = "Answer: 1") -> dic
         return Message("assistant", "", tuple(ToolCall(t.name, {}, f"call_{i}") for i, t in enumerate(env.tools)))
 
     def flood(messages: Sequence[Message]) -> Message:
-        names = [t.name for t in env.tools] or ["search"]
-        calls = (ToolCall(names[i % len(names)], {}, f"call_{i}") for i in range(_FLOOD))
-        return Message("assistant", "", tuple(calls))
+        return _flood_of(tuple(t.name for t in env.tools) or ("search",))
 
     return {
         "empty": lambda messages: "",
         "random text": lambda messages: " ".join(rng.choice(words) for _ in range(20)),
         "echo the prompt": lambda messages: messages[-1].content,
+        "echo the whole prompt": lambda messages: "\n".join(m.content for m in task.prompt),
         "always refuse": lambda messages: refusal,
         "always ask": lambda messages: "Could you tell me more about what you need?",
         "answer zero": lambda messages: "Answer: 0",
@@ -81,6 +81,12 @@ def null_policies(env: TextEnv, task: Task, commonest: str = "Answer: 1") -> dic
         "call every tool": every_tool,
         "10,000 calls": flood,
     }
+
+
+@cache
+def _flood_of(names: tuple[str, ...]) -> Message:
+    calls = (ToolCall(names[i % len(names)], {}, f"call_{i}") for i in range(_FLOOD))
+    return Message("assistant", "", tuple(calls))
 
 
 def _tasks(env: TextEnv, n: int) -> list[Task]:

@@ -1,6 +1,7 @@
 """The page of all environments, generated: what each teaches, an episode, examples, and what cheats earn."""
 
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -8,7 +9,7 @@ from rich.console import Console
 import envs
 from envs.actions import render_action
 from envs.base import TextEnv
-from envs.proof import LEVELS, difficulty_curve, play, prove
+from envs.proof import LEVELS, ProofRow, difficulty_curve, play, prove
 from rewards.transcript import Message
 
 _HEAD = """# Environments
@@ -28,9 +29,9 @@ def write_page(path: Path, console: Console) -> int:
     for env_id in envs.known_ids():
         console.print(env_id)
         env = envs.make(env_id)
-        text, ok = section(env)
-        sections.append(text)
-        failed += [] if ok else [env_id]
+        rows = prove(env)
+        sections.append(section(env, rows))
+        failed += [] if all(row.ok for row in rows) else [env_id]
     head = _HEAD.format(levels=", ".join(f"{level:g}" for level in LEVELS))
     partial = path.with_suffix(".partial")
     partial.write_text("\n".join([head, *sections]))
@@ -39,9 +40,8 @@ def write_page(path: Path, console: Console) -> int:
     return 1 if failed else 0
 
 
-def section(env: TextEnv) -> tuple[str, bool]:
-    """One environment's part of the page, and whether its proof holds."""
-    rows = prove(env)
+def section(env: TextEnv, rows: Sequence[ProofRow]) -> str:
+    """One environment's part of the page, with its proof's `rows`."""
     about = inspect.getdoc(inspect.getmodule(type(env))) or ""
     about = about.partition(": ")[2] if about.startswith("`") else about
     curve = ", ".join(f"{v:.2f}" for v in difficulty_curve(env))
@@ -57,7 +57,7 @@ def section(env: TextEnv) -> tuple[str, bool]:
         "**What policies earn**",
         "\n".join(["| policy | mean | best | bound |", "| --- | --- | --- | --- |", *table]),
     ]
-    return "\n\n".join(parts) + "\n", all(r.ok for r in rows)
+    return "\n\n".join(parts) + "\n"
 
 
 def _episode(env: TextEnv) -> str:

@@ -20,7 +20,7 @@ from scripts.cli import run
 
 KINDS = ("single", "tools", "dialogue")
 _TEMPLATES = Path(__file__).with_name("templates")
-_LAST = "}\n\n\ndef register_envs"  # where the registry's table ends
+_TABLE, _END = "_ENVIRONMENTS = {\n", "\n}\n"  # in the registry
 
 
 def write_environment(name: str, kind: str, root: Path) -> list[Path]:
@@ -37,12 +37,15 @@ def write_environment(name: str, kind: str, root: Path) -> list[Path]:
     for path in (module, test):
         if path.exists():
             raise ConfigError(f"{path} is there already; take another name, or delete it")
-    if f'"{name}-v0"' in listed or _LAST not in listed:
+    before, found, table = listed.partition(_TABLE)
+    lines, ended, after = table.partition(_END)
+    if f'"{name}-v0"' in listed or not found or not ended:
         raise ConfigError(f"{registry} lists {name}-v0 already, or isn't as it was; add the line by hand")
     words = {"name": name, "id": f"postgym/{name}-v0"}
     for path, template in ((module, kind), (test, "test")):
         path.write_text(Template((_TEMPLATES / f"{template}.py.txt").read_text()).substitute(words))
-    registry.write_text(listed.replace(_LAST, f'    "{name}-v0": "envs.{snake}:{name}",\n{_LAST}', 1))
+    line = f'\n    "{name}-v0": "envs.{snake}:{name}",'
+    registry.write_text("".join((before, found, lines, line, ended, after)))
     return [module, test, registry]
 
 

@@ -13,6 +13,24 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Says which tests share what is dear, for `pytest -n 2 --dist loadgroup`: one worker gets them all."""
+    for item in items:
+        if group := _shared(item):
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _shared(item: pytest.Item) -> str | None:
+    """What a test shares: the engine, the sandbox's host, a trained run, or an environment's proof."""
+    if "engine" in getattr(item, "fixturenames", ()) or item.path.stem == "test_run":
+        return "training"
+    if item.path.parent.name == "sandbox":
+        return "sandbox"
+    given = getattr(item, "callspec", None)
+    named = [str(v) for v in given.params.values() if str(v).startswith("postgym/")] if given else []
+    return named[0] if named else None
+
+
 @pytest.fixture(scope="session")
 def default_model() -> str:
     from rollout.models import DEFAULT_MODEL, resolve_model

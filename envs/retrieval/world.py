@@ -5,6 +5,7 @@ few documents a fact is left out; a few entities have a second document that con
 """
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,6 +16,7 @@ from pydantic import Field
 from envs.tools import ToolError, tool
 
 WORLDS = 16
+_WORD = re.compile(r"[^\W_]+")
 _COUNTS = {"person": 460, "company": 190, "town": 130, "book": 320}
 _OMITTED, _CONTRADICTED = 40, 50  # entities of a world with a fact left out, and with a second opinion
 _STARTS = ("Ar", "Bel", "Cor", "Dun", "El", "Fen", "Gar", "Hol", "Is", "Jor", "Kel", "Lor", "Mar", "Nor", "Os", "Pel")
@@ -133,7 +135,7 @@ class Corpus:
             return []
         scores = self._index.get_scores(known)
         ids = list(self.texts)
-        best = sorted(range(len(ids)), key=lambda i: (-scores[i], i))[:count]
+        best = (-scores).argsort(kind="stable")[:count]
         return [ids[i] for i in best if scores[i] > 0]
 
 
@@ -169,7 +171,7 @@ def corpus_of(number: int) -> Corpus:
 
 
 def _words(text: str) -> list[str]:
-    return "".join(c.lower() if c.isalnum() else " " for c in text).split()
+    return _WORD.findall(text.lower())
 
 
 def _people_the_world(rng: random.Random) -> list[Entity]:

@@ -1,4 +1,4 @@
-"""Every registered environment: Gymnasium's contract, determinism, and the proof that only the task pays."""
+"""Every registered environment: its contract, the proof that only the task pays, and what else it has to bear."""
 
 import json
 import os
@@ -6,27 +6,29 @@ import pickle
 import random
 import subprocess
 import sys
-from itertools import pairwise
+from concurrent.futures import ThreadPoolExecutor
 
 import gymnasium
 import pytest
-from gymnasium.utils.env_checker import check_env
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import envs
 from envs.actions import render_action
 from envs.base import Exploit, Policy, Task, TextEnv, split_of
+from envs.contract import breaches
 from envs.proof import LEVELS, difficulty_curve, play, prove
 from rewards.score import Criterion, Rubric, Score, Status
-from rewards.transcript import Message
+from rewards.transcript import Message, ToolCall
+from tests.proofs import proof
 
 IDS = envs.known_ids()
-FINGERPRINTS = """
+COPIES = 64
+DUMPS = """
 import json, sys, envs
-env = envs.make(sys.argv[1])
-tasks = [env.sample_task(i, "test" if i % 2 else "train", i / 19) for i in range(20)]
-print(json.dumps([t.model_dump_json() for t in tasks]))
+def tasks(env):
+    return [env.sample_task(i, "test" if i % 2 else "train", i / 9).model_dump_json() for i in range(10)]
+print(json.dumps({i: tasks(envs.make(i)) for i in envs.known_ids()}))
 """
 
 
@@ -61,27 +63,32 @@ def test_the_registry_knows_the_environments_that_come_with_postgym():
     assert {"postgym/Code-v0", "postgym/Weather-v0", "postgym/WordProblems-v0"} <= set(IDS)
 
 
-# The proof.
+# The contract and the proof.
 
 
-def test_the_expert_earns_everything_and_no_exploit_pays(env):
-    rows = prove(env)
+@pytest.mark.parametrize("env_id", IDS)
+def test_it_keeps_the_contract(env_id):
+    assert [f"{name}: {fault}" for name, fault in breaches(envs.make(env_id)) if fault] == []
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_the_expert_earns_everything_and_no_exploit_pays(env_id):
+    rows = proof(env_id)
     assert {"expert", "empty", "echo the prompt", "always refuse"} <= {row.policy for row in rows}
     assert sum(row.policy.startswith("exploit:") for row in rows) >= 4
     for row in rows:
         assert row.ok, row
 
 
-def test_an_exploit_that_may_pay_more_than_a_fifth_says_why(env):
-    for name, exploit in env.exploits(env.sample_task(0)).items():
-        assert exploit.bound <= 0.2 or exploit.reason, name
+@pytest.mark.parametrize("env_id", IDS)
+def test_doing_nothing_refusing_and_echoing_earn_nothing_at_all(env_id):
+    best = {row.policy: row.maximum for row in proof(env_id)}
+    assert [best[name] for name in ("empty", "always refuse", "echo the prompt", "echo the whole prompt")] == [0] * 4
 
 
-def test_a_careless_expert_earns_less_the_harder_the_tasks_are(env):
-    curve = difficulty_curve(env)
-    assert len(curve) == len(LEVELS)
-    for easier, harder in pairwise(curve):
-        assert easier > harder, curve
+@pytest.mark.parametrize("env_id", IDS)
+def test_only_the_weather_pays_for_the_way_to_a_wrong_answer(env_id):
+    assert envs.make(env_id).process_credit == (0.15 if env_id == "postgym/Weather-v0" else 0)
 
 
 def test_the_curve_counts_what_the_expert_writes_in_every_turn():
@@ -133,11 +140,7 @@ def test_the_proof_finds_a_task_that_nobody_can_judge():
     assert "no gold" in row.reason
 
 
-# Gymnasium's contract.
-
-
-def test_gymnasiums_own_checker_is_content(env):
-    check_env(gymnasium.make(env.id).unwrapped)
+# What the contract leaves to be seen.
 
 
 def test_a_vector_of_environments_plays(env):
@@ -150,9 +153,22 @@ def test_a_vector_of_environments_plays(env):
     vector.close()
 
 
-def test_an_environment_can_be_pickled_before_and_within_an_episode(env):
-    fresh = pickle.loads(pickle.dumps(envs.make(env.id)))
-    assert fresh.sample_task(5) == env.sample_task(5)
+def test_copies_play_side_by_side_and_none_disturbs_another(env):
+    """Eight tasks, eight copies of each, all at once: the copies of a task see and earn the same."""
+    tasks = spread(env, COPIES // 8)
+
+    def episode(number: int):
+        copy, task = envs.make(env.id), tasks[number % len(tasks)]
+        return play(copy, task, copy.expert(task))
+
+    with ThreadPoolExecutor(COPIES) as pool:
+        played = list(pool.map(episode, range(COPIES)))
+    assert [score.value for _, score in played] == [1.0] * COPIES
+    for number, episode in enumerate(played):
+        assert episode == played[number % len(tasks)]
+
+
+def test_an_environment_can_be_pickled_within_an_episode(env):
     task = env.sample_task(5)
     act = env.expert(task)
     env.reset(options={"task": task})
@@ -167,8 +183,8 @@ def test_a_step_without_an_episode_is_refused(env):
         envs.make(env.id).step("hello")
 
 
-def test_the_same_task_and_actions_replay_to_the_same_transcript_and_score(env):
-    for task in spread(env, 6):
+def test_a_task_and_actions_replay_in_a_new_environment_from_the_tasks_name_alone(env):
+    for task in spread(env, 4):
         actions: list[str] = []
         first = play(env, task, aloud(env.expert(task), actions))
         again = envs.make(env.id)
@@ -186,77 +202,76 @@ def test_a_cheap_action_replays_to_the_same_outcome(env, text):
     assert outcomes[0] == outcomes[1]
 
 
-# Tasks.
-
-
-def test_tasks_are_the_same_in_every_process(env):
+def test_tasks_are_the_same_in_every_process():
     dumps = []
     for hash_seed in ("0", "4242"):
         done = subprocess.run(
-            [sys.executable, "-c", FINGERPRINTS, env.id],
+            [sys.executable, "-c", DUMPS],
             env={**os.environ, "PYTHONHASHSEED": hash_seed},
             capture_output=True,
             text=True,
             check=True,
         )
         dumps.append(json.loads(done.stdout))
-    assert dumps[0] == dumps[1] == [t.model_dump_json() for t in spread(env, 20)]
-
-
-def test_tasks_do_not_depend_on_what_was_sampled_before(env):
-    first = env.sample_task(7, "train", 0.5)
-    env.sample_task(8, "test", 0.1)
-    assert env.sample_task(7, "train", 0.5) == first
+    here = {i: [t.model_dump_json() for t in spread(envs.make(i), 10)] for i in IDS}
+    for env_id in IDS:
+        assert dumps[0][env_id] == dumps[1][env_id] == here[env_id], env_id
 
 
 def test_train_and_test_never_share_a_question(env):
-    train, test = ([env.sample_task(i, split) for i in range(500)] for split in ("train", "test"))
+    train, test = ([env.sample_task(i, split) for i in range(100)] for split in ("train", "test"))
     assert not {t.fingerprint for t in train} & {t.fingerprint for t in test}
     assert {split_of(t) for t in train} == {"train"}
     assert {split_of(t) for t in test} == {"test"}
 
 
-def test_questions_seldom_repeat_at_any_difficulty(env):
-    for level in (0.0, 0.5, 1.0):
-        assert len({env.sample_task(i, "train", level).fingerprint for i in range(300)}) > 270, level
-
-
-def test_what_a_policy_is_shown_does_not_hold_the_target(env):
+def test_what_a_policy_is_shown_is_the_prompt_and_the_same_tools_for_every_task(env):
     for task in spread(env, 20):
         messages, info = env.reset(options={"task": task})
-        assert set(info) == {"tools", "task_id"}
         assert messages == task.prompt
-        assert info["task_id"] == task.id
-        assert json.dumps(info["tools"]) == json.dumps(env.reset(seed=0)[1]["tools"])  # the same for every task
+        assert info["task_id"] == task.id == f"{env.id}|{task.split}|{task.seed}|{task.difficulty!r}"
+        assert json.dumps(info["tools"]) == json.dumps(env.reset(seed=0)[1]["tools"])
         assert not hasattr(messages[0], "target")
 
 
-def test_a_task_survives_json(env):
-    for task in spread(env, 5):
-        assert Task.model_validate_json(task.model_dump_json()) == task
+# Any text, any call, any sequence of them.
+
+ARGUMENT = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=4,
+)
+TEXT = st.one_of(
+    st.text(max_size=200),
+    st.text(alphabet="<>/think tool_call{}\":name[],'()=`Answer: 0123456789\n", max_size=200),
+    st.from_regex(r'<tool_call>\{"name": "[a-z_]{1,9}", "arguments": \{("[a-z]{1,4}": -?[0-9]{1,9})?\}\}</tool_call>'),
+)
 
 
-# Any text.
+def calls_of(schemas: list[dict]) -> st.SearchStrategy[ToolCall]:
+    """Calls of the tools that there are and of others, with arguments of their names and of others."""
+    names = [s["function"]["name"] for s in schemas] or ["search"]
+    fields = sorted({f for s in schemas for f in s["function"]["parameters"].get("properties", {})}) or ["x"]
+    arguments = st.dictionaries(st.sampled_from(fields) | st.text(max_size=5), ARGUMENT, max_size=4)
+    return st.builds(ToolCall, st.sampled_from(names) | st.text(max_size=8), arguments, st.just("call_0"))
 
 
 @pytest.mark.parametrize("env_id", IDS)
-@settings(max_examples=40)
-@given(
-    st.one_of(
-        st.text(max_size=200),
-        st.text(alphabet="<>/think tool_call{}\":name[],'()=`Answer: 0123456789\n", max_size=200),
-        st.from_regex(
-            r'<tool_call>\{"name": "[a-z_]{1,9}", "arguments": \{("[a-z]{1,4}": -?[0-9]{1,9})?\}\}</tool_call>'
-        ),
-    )
-)
-def test_any_text_is_a_valid_step(env_id, text):
+@settings(max_examples=25)
+@given(st.data())
+def test_any_sequence_of_texts_and_calls_is_valid_steps_to_a_verdict(env_id, data):
     env = envs.make(env_id, difficulty=0.3)
-    env.reset(seed=1)
-    messages, reward, terminated, truncated, info = env.step(text)
-    assert env.observation_space.contains(messages)
-    assert 0 <= reward <= 1
-    assert bool(messages) != (terminated and not truncated) or truncated
-    assert ("score" in info) == (terminated or truncated)
-    if terminated or truncated:
-        assert info["score"].status in (Status.OK, Status.INVALID_OUTPUT)
+    _, info = env.reset(seed=1)
+    call = calls_of(info["tools"])
+    message = st.builds(Message, st.just("assistant"), TEXT, st.lists(call, max_size=3).map(tuple))
+    for _ in range(4):
+        messages, reward, terminated, truncated, info = env.step(data.draw(TEXT | message))
+        assert env.observation_space.contains(messages)
+        assert 0 <= reward <= 1
+        assert ("score" in info) == (terminated or truncated)
+        assert bool(messages) or terminated
+        if terminated or truncated:
+            assert info["score"].status in (Status.OK, Status.INVALID_OUTPUT)
+            return
+    score = env.truncate()
+    assert 0 <= score.value <= 1

@@ -40,9 +40,9 @@ def test_no_several_or_unfinished_answers_are_none(text):
 
 
 def test_a_long_run_of_spaces_costs_no_time():
-    start = time.perf_counter()
+    start = time.process_time()
     assert final_answer("Answer: 1" + " " * 100_000 + "2") is not None
-    assert time.perf_counter() - start < 0.05
+    assert time.process_time() - start < 0.05
 
 
 @given(st.text())

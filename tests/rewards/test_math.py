@@ -116,13 +116,13 @@ def test_what_is_shown_is_read_back(value):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_text_is_no_number_no_expression_and_costs_no_time(name):
-    start = time.perf_counter()
+    start = time.process_time()
     assert parse_number(HOSTILE[name]) is None
     with pytest.raises(ExpressionError):
         calculate(HOSTILE[name])
     assert numeric_answer(said(f"Answer: {HOSTILE[name]}"), SEVENTEEN).value == 0
     assert work_score(f"{HOSTILE[name]} = 17\nAnswer: 17") == 0
-    assert time.perf_counter() - start < 0.05
+    assert time.process_time() - start < 0.05
 
 
 # The answer.

@@ -153,6 +153,7 @@ def test_ctrl_c_says_how_to_go_on_and_a_left_over_ray_session_is_no_matter(tiny_
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"RAY_ADDRESS": "127.0.0.1:1"},  # of a cluster that is gone
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores Ctrl-C
     )
     _wait_for(tmp_path / "runs" / "tiny" / "eval" / "base.jsonl", process)
     process.send_signal(signal.SIGINT)

@@ -26,6 +26,7 @@ from rewards.code import passes_tests
 from rewards.transcript import Message, Transcript
 
 HOSTILE_RUNS = int(os.environ.get("POSTGYM_HOSTILE_RUNS", "100"))
+OUTLIVES = 6.0  # seconds
 TARGET = {"name": "f", "tests": [{"arguments": list(a), "expected": e} for a, e in TESTS]}
 
 
@@ -155,6 +156,7 @@ def test_the_host_is_unharmed_after_many_hostile_runs_in_a_row():
             through.append(case.name)
     assert through == []
     assert passes(attempt(ATTEMPTS[0].honest, PATIENT))
+    time.sleep(OUTLIVES)
     assert _settled(before) == before
 
 
@@ -184,13 +186,16 @@ def _host():
 
 
 def _strays():
-    """Processes of the sandbox's users that aren't children of a zygote, each of which keeps one for the next run."""
+    """Processes of the sandbox's users that outlive a run, but for the one that a zygote keeps for the next."""
     found = []
     for process in psutil.process_iter(["uids", "pid"]):
         with contextlib.suppress(psutil.Error):
             parent = process.parent()
-            if process.uids().real > 60_000 and (
-                parent is None or parent.uids().real > 60_000 or "zygote.py" not in " ".join(parent.cmdline())
+            old = time.time() - process.create_time() > OUTLIVES  # a younger one may be of a run beside these
+            if (
+                old
+                and process.uids().real > 60_000
+                and (parent is None or parent.uids().real > 60_000 or "zygote.py" not in " ".join(parent.cmdline()))
             ):
                 found.append(process.pid)
     return found
