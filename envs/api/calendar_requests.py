@@ -27,6 +27,8 @@ _MOVE = (
     'Please postpone "{title}" ({who}, {old}). It should be {when}, {how}.',
 )
 _FREE, _GIVES_WAY = "free", "gives way"  # otherwise a request turns out as the reason why it can't be met
+_FLEXIBLE_FROM = 0.3  # the difficulty from which on some events may be moved
+_DRAWS = 100  # for one outcome, before another is tried
 _NO_WAY = 0.15  # the share of requests that can't be met
 
 
@@ -58,7 +60,7 @@ def _draw_outcome(rng: random.Random, difficulty: float) -> str:
     if rng.random() < _NO_WAY:
         reasons = ["people"] * 4 + ["rooms"] * 3 * (difficulty >= 0.25) + ["hours"] * 2 * (difficulty >= 0.4)
         return rng.choice(reasons)
-    return _GIVES_WAY if rng.random() < (difficulty - 0.25) / 2 else _FREE
+    return _GIVES_WAY if rng.random() < (difficulty - _FLEXIBLE_FROM) / 2 else _FREE
 
 
 def _draw(rng: random.Random, difficulty: float, outcome: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
@@ -77,7 +79,7 @@ def _draw(rng: random.Random, difficulty: float, outcome: str) -> tuple[dict[str
     if moving:
         at = rng.randrange(request["days"][0]) * DAY + GRID * rng.randint(22, 28)
         request["event"] = makes.add(sorted(request["people"]), at, request["minutes"], title=request["title"])
-    flexible = {_FREE: 0.3, _GIVES_WAY: 0.5}.get(outcome, 0.1) if difficulty >= 0.3 else 0.0
+    flexible = {_FREE: 0.3, _GIVES_WAY: 0.5}.get(outcome, 0.1) if difficulty >= _FLEXIBLE_FROM else 0.0
     makes.fill(request, flexible)
     until = None
     if outcome == _FREE:
@@ -106,12 +108,13 @@ def _settle(world: Mapping[str, Any], request: Mapping[str, Any]) -> tuple[str, 
 
 def make(rng: random.Random, difficulty: float) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """A world, a request, and what the target says of how it turns out."""
-    outcome = _draw_outcome(rng, difficulty)
     while True:
-        if drawn := _draw(rng, difficulty, outcome):
-            found, settled = _settle(*drawn)
-            if found == outcome:
-                return (*drawn, settled)
+        outcome = _draw_outcome(rng, difficulty)
+        for _ in range(_DRAWS):
+            if drawn := _draw(rng, difficulty, outcome):
+                found, settled = _settle(*drawn)
+                if found == outcome:
+                    return (*drawn, settled)
 
 
 def _day_words(world: Mapping[str, Any], day: int) -> str:

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from envs.api.travel_requests import FINE, OVER, ask, budget_for, draw, draw_outcome
+from envs.api.travel_requests import FINE, OVER, ask, budget_for, make
 from envs.api.travel_rules import DAY, cheapest, fault, hotels_of, paid
 from envs.api.travel_world import Agency, day_text, time_text
 from envs.base import Exploit, Policy, Task, TextEnv
@@ -77,10 +77,7 @@ class Travel(TextEnv):
 
     def generate(self, rng: random.Random, difficulty: float) -> Task:
         """A request and a world in which it has the outcome that was drawn."""
-        outcome, drawn = draw_outcome(rng, difficulty), None
-        while drawn is None:
-            drawn = draw(rng, difficulty, outcome)
-        world, request = drawn
+        outcome, world, request = make(rng, difficulty)
         total, bookings = cheapest(world, request) or (rng.randint(20_000, 90_000), [])
         budget = budget_for(rng, total, outcome)
         possible = outcome in (FINE, OVER)

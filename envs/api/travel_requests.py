@@ -25,6 +25,7 @@ _SPEND = (
     "My budget is {budget} {currency}.",
     "It mustn't cost more than {budget} {currency} together.",
 )
+_DRAWS = 100  # for one outcome, before another is tried
 _MARGIN = 60  # minutes between arriving and the meeting
 
 
@@ -53,7 +54,7 @@ class Wishes:
         )
 
 
-def draw_outcome(rng: random.Random, difficulty: float) -> str:
+def _draw_outcome(rng: random.Random, difficulty: float) -> str:
     """How the request will turn out: "fine", "over budget", or what is lacking."""
     if rng.random() < 0.78:
         return FINE
@@ -61,7 +62,7 @@ def draw_outcome(rng: random.Random, difficulty: float) -> str:
     return rng.choice([OVER, OVER, *lacking])
 
 
-def draw(rng: random.Random, difficulty: float, outcome: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+def _draw(rng: random.Random, difficulty: float, outcome: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """A world and a request, without its budget, that some plan meets unless the outcome forbids it; else None."""
     wishes = Wishes.draw(rng, difficulty)
     draws = Draws(rng, wishes.stops if wishes.abroad else 0)
@@ -89,6 +90,15 @@ def draw(rng: random.Random, difficulty: float, outcome: str) -> tuple[dict[str,
         return world, request
     _break(rng, world, request, outcome)
     return (world, request) if cheapest(world, request) is None else None
+
+
+def make(rng: random.Random, difficulty: float) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """How a request turns out, its world, and the request without its budget."""
+    while True:
+        outcome = _draw_outcome(rng, difficulty)
+        for _ in range(_DRAWS):
+            if drawn := _draw(rng, difficulty, outcome):
+                return outcome, *drawn
 
 
 def _stop(rng: random.Random, town: str, day: int) -> dict[str, Any]:
