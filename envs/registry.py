@@ -27,6 +27,8 @@ _ENVIRONMENTS = {
     "Physics-v0": "envs.domain.physics:Physics",
     "WordProblems-v0": "envs.word_problems:WordProblems",
     "Weather-v0": "envs.weather:Weather",
+    "Calendar-v0": "envs.api.calendar:Calendar",
+    "Travel-v0": "envs.api.travel:Travel",
     "Code-v0": "envs.code:Code",
     "CodeDebug-v0": "envs.code_debug:CodeDebug",
     "CodeOutput-v0": "envs.code_output:CodeOutput",
