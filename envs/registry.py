@@ -28,6 +28,7 @@ _ENVIRONMENTS = {
     "WordProblems-v0": "envs.word_problems:WordProblems",
     "Weather-v0": "envs.weather:Weather",
     "Functions-v0": "envs.api.functions:Functions",
+    "Currency-v0": "envs.api.currency:Currency",
     "Code-v0": "envs.code:Code",
     "CodeDebug-v0": "envs.code_debug:CodeDebug",
     "CodeOutput-v0": "envs.code_output:CodeOutput",
