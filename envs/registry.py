@@ -29,6 +29,7 @@ _ENVIRONMENTS = {
     "Weather-v0": "envs.weather:Weather",
     "Functions-v0": "envs.api.functions:Functions",
     "Currency-v0": "envs.api.currency:Currency",
+    "Units-v0": "envs.api.units:Units",
     "Code-v0": "envs.code:Code",
     "CodeDebug-v0": "envs.code_debug:CodeDebug",
     "CodeOutput-v0": "envs.code_output:CodeOutput",

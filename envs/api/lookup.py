@@ -4,6 +4,7 @@ The figures come from a task's own tools and the arithmetic from `calculate`; kn
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -23,6 +24,7 @@ from rewards.transcript import Message, ToolCall
 Call = dict[str, Any]  # {"name", "arguments"}
 MAX_DECIMALS = 9
 _RECOVERIES = 2  # calls that may go wrong before the turns run out
+_OPERATOR = re.compile(r" [-+*/] ")  # between two values; a sign has no blank behind it
 _OPPOSITES = str.maketrans("*/+-", "/*-+")
 
 LOOKUP_RUBRIC = Rubric(
@@ -54,7 +56,7 @@ class Calculator:
 
     @tool
     def calculate(self, expression: str, decimals: Annotated[int, Field(ge=0, le=MAX_DECIMALS)]) -> dict[str, Any]:
-        """Works out + - * / and brackets exactly, then rounds to so many decimals, halves up."""
+        """Works out + - * / and brackets exactly, then rounds to so many decimals, halves away from zero."""
         return {"value": plain(worked_out(expression, decimals))}
 
 
@@ -131,7 +133,7 @@ def after(plan: Sequence[Call], close: Callable[[Sequence[Message]], str]) -> Po
 def _turned_round(plan: Sequence[Call], target: Mapping[str, Any]) -> str:
     """The answer by the opposite operations: what comes of a rate or a factor taken the wrong way."""
     last = plan[-1]["arguments"]
-    value = worked_out(last["expression"].translate(_OPPOSITES), last["decimals"])
+    value = worked_out(_OPERATOR.sub(lambda m: m.group().translate(_OPPOSITES), last["expression"]), last["decimals"])
     fields = [f["value"] if f["type"] == "text" else f"{value:f}" for f in target["answer"]]
     return f"Answer: {', '.join(fields)}"
 
