@@ -143,14 +143,14 @@ AWAY: Mapping[str, tuple[Function, ...]] = {
         function(
             "define_word",
             "The meaning of an English word.",
-            'define the word[ "{word}"]',
+            "define the word[ {word}]",
             each="word",
             word=text(WORDS),
         ),
         function(
             "find_synonyms",
             "Words that mean the same as an English word.",
-            'find[ {count}] synonyms of "{word}"',
+            "find[ {count}] synonyms of {word}",
             each="word",
             word=text(WORDS),
             count=whole(2, 9, default=5),
@@ -158,7 +158,7 @@ AWAY: Mapping[str, tuple[Function, ...]] = {
         function(
             "find_rhymes",
             "Words that rhyme with an English word.",
-            'find[ {count}] rhymes for "{word}"',
+            "find[ {count}] rhymes for {word}",
             each="word",
             word=text(WORDS),
             count=whole(2, 9, default=5),
@@ -166,7 +166,7 @@ AWAY: Mapping[str, tuple[Function, ...]] = {
         function(
             "pronounce_word",
             "Says a word aloud.",
-            'pronounce the word "{word}"[ with a {accent} accent]',
+            "pronounce the word {word}[ with a {accent} accent]",
             each="word",
             word=text(WORDS),
             accent=choice(["british", "american", "scottish", "irish"]),

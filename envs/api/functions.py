@@ -35,7 +35,9 @@ _FRAMES = (
 _FURTHER = ("Also, {r}.", "Then {r}.", "And {r}.", "Also, please {r}.", "After that, {r}.")
 _FIRST_DAY = date(2025, 1, 1)
 _NO_TOOL = re.compile(
-    r"(?:\bno|\bnone of (?:the|my|these)|(?:\bnot|n't)(?: have| see)? an?y?)\b(?: [\w-]+){0,3} (?:tool|function)s?\b"
+    r"(?:\bno\b(?! (?:other|further|more|additional|extra)\b)|\bnone of (?:the|my|these)\b|\black(?:s|ing)? (?:a|any)\b"
+    r"|(?:\bnot|n't)(?: (?:have|see|find|know of|have access to|been given))? an?y?\b)"
+    r"(?: [\w-]+){0,3} (?:tool|function)s?\b"
 )
 _CONDITION = re.compile(r"^\W*(?:if|where|when|should|whenever)\b")
 _NOTHING_FITS, _MISSING, _PARTLY = 0.11, 0.25, 0.33  # of all tasks, each up to where the next begins
@@ -166,7 +168,7 @@ class Functions(TextEnv):
             wishes = [wish(f, chance, "", 1 + round(2 * difficulty * rng.random()))[0] for f in chosen]
         texts = [w.words for w in wishes] + [wish(f, chance)[0].words for f in absent]
         wanted = [w.function.name for w in wishes]
-        count = min(MOST_OFFERED, len(wanted) + 1 + round((MOST_OFFERED - 2) * difficulty**1.5))
+        count = min(MOST_OFFERED, len(texts) + 1 + round((MOST_OFFERED - 2) * difficulty**1.5))
         offered = on_offer(rng, wanted, [f.name for f in absent], count)
         return Task(
             prompt=(

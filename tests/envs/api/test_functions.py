@@ -101,6 +101,26 @@ def test_what_is_left_out_is_not_said(name):
         assert f" {answer}" not in asked.words
 
 
+def texts_in(value, schema):
+    """The free texts in an argument: those that are said as they are written."""
+    if isinstance(value, list):
+        return [t for v in value for t in texts_in(v, schema["items"])]
+    if isinstance(value, dict):
+        return [t for k, v in value.items() for t in texts_in(v, schema["properties"][k])]
+    free = isinstance(value, str) and "enum" not in schema and "pattern" not in schema
+    return [value] if free else [str(value)] if schema["type"] == "integer" else []
+
+
+def test_every_text_and_count_of_a_call_is_said(tasks):
+    for task in tasks:
+        said = " ".join([task.prompt[1].content, task.meta["answer"]]).casefold()
+        for call in task.meta["calls"]:
+            fields = FUNCTIONS[call["name"]].tool.schema["function"]["parameters"]["properties"]
+            for name, value in call["arguments"].items():
+                for told in texts_in(value, fields[name]):
+                    assert told.casefold() in said, (told, said)
+
+
 def test_a_template_must_name_its_parameters():
     with pytest.raises(ValueError, match="differ"):
         function("do_it", "Does it.", "do {this}", that=text(["a"]))
@@ -168,7 +188,7 @@ def test_an_amount_is_what_is_said_in_the_tools_unit(name, parameter):
 
 
 def test_up_to_sixty_four_others_stand_beside_the_right_one(tasks):
-    assert {len(t.meta["offered"]) for t in tasks if t.difficulty == 0} <= {2, 1}
+    assert {len(t.meta["offered"]) for t in tasks if t.difficulty == 0} == {2}
     assert max(len(t.meta["offered"]) for t in tasks) == MOST_OFFERED
     for task in tasks:
         wanted = {c["name"] for c in task.meta["calls"]}
@@ -188,6 +208,15 @@ def test_where_no_tool_fits_neither_it_nor_its_stand_ins_are_on_offer(tasks):
         assert not {name, *STAND_INS.get(name, ())} & (set(task.meta["offered"]) - called)
 
 
+def test_the_number_of_tools_does_not_tell_whether_one_fits(env):
+    for level in (0.0, 0.3, 1.0):
+        counts = {"none": set(), "calls": set()}
+        for task in (env.sample_task(i, "train", level) for i in range(200)):
+            if len(task.meta["calls"]) <= 1 and task.meta["kind"] in counts:
+                counts[task.meta["kind"]].add(len(task.meta["offered"]))
+        assert counts["none"] == counts["calls"], level
+
+
 def test_the_list_of_tools_does_not_tell_the_right_one():
     """Guesses by place, by the number of siblings and by name hit no more often than chance."""
     rng, hits, n = random.Random(0), Counter(), 2000
@@ -201,6 +230,26 @@ def test_the_list_of_tools_does_not_tell_the_right_one():
         hits["in the largest crowd"] += right == max(offered, key=lambda name: crowd[DOMAIN_OF[name]])
         hits["in the smallest crowd"] += right == min(offered, key=lambda name: crowd[DOMAIN_OF[name]])
     assert max(hits.values()) < 0.09 * n, hits
+
+
+def made_up(schema):
+    """A value of that schema, from nothing else."""
+    if "enum" in schema:
+        return schema["enum"][0]
+    if schema["type"] == "object":
+        return {name: made_up(field) for name, field in schema["properties"].items()}
+    if schema["type"] == "array":
+        return [made_up(schema["items"])]
+    return {"string": "2026-03-12", "integer": 5, "number": 10.0, "boolean": True}[schema["type"]]
+
+
+def test_a_policy_that_reads_the_tools_alone_earns_nothing(env, tasks):
+    for task in tasks[::8]:
+        env.reset(options={"task": task})
+        function = max(env.tools, key=lambda tool: len(tool.arguments.model_fields)).schema["function"]
+        required = function["parameters"]["required"]
+        arguments = {name: made_up(function["parameters"]["properties"][name]) for name in required}
+        assert earned(env, task, [{"name": function["name"], "arguments": arguments}], "Done.") == 0
 
 
 # Habits.
@@ -278,7 +327,12 @@ def test_an_unasked_option_is_wrong(env):
         ("I'm sorry, I don't have a tool for reserving tables.", 1),
         ("I can't book that table. None of the functions does it.", 1),
         ("None of my tools can book tables, I'm afraid.", 1),
+        ("I do not have access to any function for tables.", 1),
+        ("We lack a suitable tool for the table.", 1),
+        ("There isn't a tool for table bookings here.", 1),
         ("There is no tool for that.", 0),
+        ("I won't call a tool to book this table.", 0),
+        ("The table is booked, no other tool was needed.", 0),
         ("I'm sorry, but I can't help with that table.", 0),
         ("If no tool fits, I'll book the table by phone.", 0),
         ("Is there no tool to book a table?", 0),
@@ -293,8 +347,9 @@ def test_a_denial_names_what_it_denies(reply, value):
 
 
 def test_denying_what_can_be_done_is_wrong():
-    seen = Transcript((Message("assistant", "There is no tool to book a table."),))
-    assert says_where_no_tool_fits(seen, {"no_tool": []}).value == 0
+    for reply, value in (("There is no tool to book a table.", 0), ("Done, and no other tool was needed.", 1)):
+        seen = Transcript((Message("assistant", reply),))
+        assert says_where_no_tool_fits(seen, {"no_tool": []}).value == value
 
 
 def test_a_target_without_topics_is_the_tasks_fault():
