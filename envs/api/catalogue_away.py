@@ -8,14 +8,8 @@ from envs.api.parameters import amount, choice, clock, day, flag, money, record,
 
 FLIGHTS = tuple(f"{airline}{n}" for airline in ("KL", "SK", "AZ", "TP") for n in (118, 204, 377, 451, 689, 912))
 HOTELS = (
-    "Harbour Inn",
-    "Grand Plaza",
-    "Hotel Mira",
-    "The Lodge",
-    "Villa Rosa",
-    "Station Hotel",
-    "Park View",
-    "Astoria",
+    *("Harbour Inn", "Grand Plaza", "Hotel Mira", "The Lodge", "Villa Rosa", "Station Hotel", "Park View", "Astoria"),
+    *("Seaview", "Old Town Inn"),
 )
 PHRASES = (
     *("good morning", "where is the station", "thank you very much", "a table for two", "how much is this"),

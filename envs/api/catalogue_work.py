@@ -11,13 +11,8 @@ CHORES = (
     *("pick up the parcel", "renew the passport", "back up the laptop", "clean the fridge", "send the invoice"),
 )
 MEETINGS = (
-    "Budget review",
-    "Design sync",
-    "Sprint planning",
-    "Hiring panel",
-    "Sales call",
-    "Team lunch",
-    "Safety talk",
+    *("Budget review", "Design sync", "Sprint planning", "Hiring panel", "Sales call", "Team lunch", "Safety talk"),
+    *("Press briefing", "Year plan"),
 )
 MESSAGES = (
     *("I am running late", "the keys are in the mailbox", "see you at noon", "the meeting room has changed"),
@@ -27,56 +22,6 @@ GROUPS = ("Family", "Book Club", "Neighbours", "Climbing", "Choir", "Class of 20
 PAYEES = ("the electric company", "the water works", "the gas company", "the phone company", "the city council")
 FILES = ("budget.xlsx", "notes.txt", "thesis.pdf", "logo.png", "plan.docx", "slides.pptx", "data.csv", "photo.jpg")
 FOLDERS = ("Archive", "Projects", "Taxes", "Photos", "Shared", "Drafts", "Invoices", "Travel")
-FLIGHTS = tuple(f"{airline}{n}" for airline in ("KL", "SK", "AZ", "TP") for n in (118, 204, 377, 451, 689, 912))
-HOTELS = (
-    "Harbour Inn",
-    "Grand Plaza",
-    "Hotel Mira",
-    "The Lodge",
-    "Villa Rosa",
-    "Station Hotel",
-    "Park View",
-    "Astoria",
-)
-PAYEES = ("the electric company", "the water works", "the gas company", "the phone company", "the city council")
-FILES = ("budget.xlsx", "notes.txt", "thesis.pdf", "logo.png", "plan.docx", "slides.pptx", "data.csv", "photo.jpg")
-FOLDERS = ("Archive", "Projects", "Taxes", "Photos", "Shared", "Drafts", "Invoices", "Travel")
-FLIGHTS = tuple(f"{airline}{n}" for airline in ("KL", "SK", "AZ", "TP") for n in (118, 204, 377, 451, 689, 912))
-HOTELS = (
-    "Harbour Inn",
-    "Grand Plaza",
-    "Hotel Mira",
-    "The Lodge",
-    "Villa Rosa",
-    "Station Hotel",
-    "Park View",
-    "Astoria",
-)
-FILES = ("budget.xlsx", "notes.txt", "thesis.pdf", "logo.png", "plan.docx", "slides.pptx", "data.csv", "photo.jpg")
-FOLDERS = ("Archive", "Projects", "Taxes", "Photos", "Shared", "Drafts", "Invoices", "Travel")
-FLIGHTS = tuple(f"{airline}{n}" for airline in ("KL", "SK", "AZ", "TP") for n in (118, 204, 377, 451, 689, 912))
-HOTELS = (
-    "Harbour Inn",
-    "Grand Plaza",
-    "Hotel Mira",
-    "The Lodge",
-    "Villa Rosa",
-    "Station Hotel",
-    "Park View",
-    "Astoria",
-)
-FOLDERS = ("Archive", "Projects", "Taxes", "Photos", "Shared", "Drafts", "Invoices", "Travel")
-FLIGHTS = tuple(f"{airline}{n}" for airline in ("KL", "SK", "AZ", "TP") for n in (118, 204, 377, 451, 689, 912))
-HOTELS = (
-    "Harbour Inn",
-    "Grand Plaza",
-    "Hotel Mira",
-    "The Lodge",
-    "Villa Rosa",
-    "Station Hotel",
-    "Park View",
-    "Astoria",
-)
 _NAMES = tuple(f"{word}_{n}.bak" for word in ("meadow", "candid", "lucid", "vivid", "zeal") for n in (1, 2, 3))
 
 _MINUTES = {"minutes": "1", "hours": "60"}

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from envs.api.currency_world import CURRENCIES, DAYS, HOUSES, Exchange, is_business_day, last_business_day, make_rates
-from envs.api.lookup import Call, Lookup, after, closing_of, number, plain, sum_call, worked_out
+from envs.api.lookup import Call, Lookup, after, closing_of, number, pick_kind, plain, sum_call, worked_out
 from envs.base import Exploit, Task
 from envs.tools import Tool, tools_of
 from rewards.transcript import Message
@@ -31,8 +31,6 @@ _KINDS = (
     (0.7, "shops"),
     (0.8, "offers"),
 )
-_WINDOW = 3  # only the hardest few of the kinds that a difficulty admits are asked,
-_TOP_WINDOW, _TOP_FROM = 2, 0.9  # and near the top only those with most to compare
 _NAMES_FROM = 0.5  # from here on currencies may be told by name
 _EXTRA_CODES = 4  # currencies that nobody asks about
 _FIRST_DAY = date(2024, 1, 1)
@@ -117,8 +115,7 @@ class Setter:
 
     def __init__(self, rng: random.Random, difficulty: float) -> None:
         self.rng, self.difficulty = rng, difficulty
-        window = _TOP_WINDOW if difficulty >= _TOP_FROM else _WINDOW
-        self.kind = rng.choice([kind for start, kind in _KINDS if start <= difficulty][-window:])
+        self.kind = pick_kind(rng, _KINDS, difficulty)
         house = rng.choice(HOUSES)
         count = {"buy": 1, "sell": 1, "total": 3, "shops": 3}.get(self.kind, 2) + (difficulty > 0.8)
         self.codes = rng.sample([c for c in CURRENCIES if c != house], count)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from envs.api.lookup import Call, Lookup, after, closing_of, number, sum_call, worked_out
+from envs.api.lookup import Call, Lookup, after, closing_of, number, pick_kind, sum_call, worked_out
 from envs.api.units_world import BASES, UNITS, Bureau, Unit, namesakes
 from envs.base import Exploit, Task
 from envs.tools import Tool, tools_of
@@ -27,8 +27,6 @@ _KINDS = (
     *((0.0, "convert"), (0.2, "temperature"), (0.3, "compound"), (0.45, "compare"), (0.6, "warming")),
     *((0.7, "work"), (0.8, "total")),
 )
-_WINDOW = 3  # only the hardest few of the kinds that a difficulty admits are asked,
-_TOP_WINDOW, _TOP_FROM = 2, 0.9  # and near the top only those of most steps
 _SHARED_FROM = 0.25  # from here on names that several units share are asked for
 _MAX_RATIO = 1_500  # between the units of a conversion
 _MOST_DECIMALS = 6
@@ -112,8 +110,7 @@ class Setter:
 
     def __init__(self, rng: random.Random, difficulty: float) -> None:
         self.rng, self.difficulty = rng, difficulty
-        window = _TOP_WINDOW if difficulty >= _TOP_FROM else _WINDOW
-        self.kind = rng.choice([kind for start, kind in _KINDS if start <= difficulty][-window:])
+        self.kind = pick_kind(rng, _KINDS, difficulty)
 
     def draft(self) -> Draft | None:
         """A question of this setter's kind, None where its numbers come out unfit."""
