@@ -69,7 +69,7 @@ class Function:
     def expected(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The call with these values, as `rewards.calls` has it: an optional argument may be given its default."""
         defaults = {p: kind.default for p, kind in self.parameters.items() if kind.default is not None}
-        arguments = {p: [values.get(p, defaults.get(p))] for p in self.parameters}
+        arguments = {p: _accepted(values.get(p, defaults.get(p))) for p in self.parameters}
         return {"name": self.name, "arguments": arguments, "optional": [p for p in defaults if p not in values]}
 
     def __hash__(self) -> int:
@@ -85,6 +85,12 @@ def function(name: str, description: str, template: str, /, each: str = "", **pa
     if set(_NAMED.findall(template)) != set(parameters) or (each and each not in parameters):
         raise ValueError(f"function {name}: template and parameters {sorted(parameters)} differ; name each in both")
     return Function(name, description, template, parameters, each)
+
+
+def _accepted(value: Any) -> list[Any]:
+    """The value, and "gas company" for "the gas company"."""
+    article = isinstance(value, str) and value.casefold().startswith("the ")
+    return [value, value[len("the ") :]] if article else [value]
 
 
 def several(values: list[tuple[Any, str]]) -> str:

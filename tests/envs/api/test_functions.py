@@ -14,7 +14,7 @@ from envs.api.function import function
 from envs.api.functions import says_where_no_tool_fits, wish
 from envs.api.parameters import Chance, text
 from envs.proof import play
-from rewards.calls import calls_follow_schema
+from rewards.calls import calls_follow_schema, fits
 from rewards.score import Status
 from rewards.transcript import Message, ToolCall, Transcript
 
@@ -305,6 +305,13 @@ def test_a_default_may_be_given_or_left_out(env, tasks):
         ]
         assert earned(env, task, full, "Done.") == 1
         assert earned(env, task, task.meta["calls"], "Done.") == 1
+
+
+def test_an_article_may_be_left_out():
+    expected = FUNCTIONS["order_taxi"].expected({"destination": "the airport", "time": "09:00"})
+    for said, reason in (("the airport", True), ("airport", True), ("the port", False)):
+        call = ToolCall("order_taxi", {"destination": said, "time": "09:00"})
+        assert (fits(call, expected) is None) == reason
 
 
 def test_an_unasked_option_is_wrong(env):
