@@ -121,6 +121,7 @@ class TextEnv(gymnasium.Env[Observation, "str | Message"]):
     rubric: ClassVar[Rubric]
     max_turns: ClassVar[int] = 1
     endless: ClassVar[bool] = True  # makes new questions for ever, harder ones where that is asked for
+    tools_vary: ClassVar[bool] = False  # which tools are on offer is part of the question
     sandboxed: ClassVar[bool] = False  # runs untrusted code: a run without walls for it is refused at the start
     process_credit: ClassVar[float] = 0.0  # the most that a wrong answer earns, for sound work towards it
     null_bounds: ClassVar[Mapping[str, tuple[float, str]]] = {}  # null policies that may pay over 0.2, and why

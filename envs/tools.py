@@ -34,11 +34,8 @@ class Tool:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """The OpenAI function schema that chat templates render."""
-        parameters = self.arguments.model_json_schema()
-        parameters.pop("title", None)
-        for field in parameters.get("properties", {}).values():
-            field.pop("title", None)
+        """The OpenAI function schema that chat templates render; objects within stand where they are used."""
+        parameters = _plain(schema := self.arguments.model_json_schema(), schema.get("$defs", {}))
         return {
             "type": "function",
             "function": {"name": self.name, "description": self.description, "parameters": parameters},
@@ -57,6 +54,18 @@ class Tool:
             where = ".".join(str(part) for part in first["loc"]) or "arguments"
             raise ToolError("invalid_argument", f"{where}: {first['msg']}") from None
         return self.function(**{name: getattr(checked, name) for name in type(checked).model_fields})
+
+
+def _plain(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    """A schema without pydantic's titles, its references replaced by what they refer to."""
+    if isinstance(schema, list):
+        return [_plain(value, definitions) for value in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if reference := schema.get("$ref"):
+        return _plain(definitions[reference.rpartition("/")[2]], definitions)
+    kept = {k: v for k, v in schema.items() if k != "$defs" and not (k == "title" and isinstance(v, str))}
+    return {k: _plain(v, definitions) for k, v in kept.items()}
 
 
 def tool(function: Callable[..., Any]) -> Callable[..., Any]:

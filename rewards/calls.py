@@ -123,6 +123,8 @@ def _plain_schema(schema: Any) -> Any:
     """A schema with the type names of other conventions (BFCL's "dict", "float") as JSON schema has them."""
     if isinstance(schema, Mapping):
         plain = {k: _plain_schema(v) for k, v in schema.items() if k not in ("optional", "default", "description")}
+        if isinstance(fields := schema.get("properties"), Mapping):  # where "description" is an argument's name
+            plain["properties"] = {name: _plain_schema(field) for name, field in fields.items()}
         kind = schema.get("type")
         if isinstance(kind, str) and kind in _TYPES:
             plain["type"] = _TYPES[kind]

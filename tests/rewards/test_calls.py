@@ -196,6 +196,13 @@ def test_every_ground_truth_of_the_leaderboard_is_accepted_and_its_mutants_are_n
             assert makes_expected_calls(calling([missing, *calls[1:]]), target).value == 0, (row["id"], name)
 
 
+@pytest.mark.parametrize("name", ["description", "default", "optional", "type", "properties"])
+def test_an_argument_may_have_a_name_that_schemas_use_themselves(name):
+    schema = {"type": "object", "properties": {name: {"type": "string"}}, "required": [name]}
+    assert schema_fault(ToolCall("note", {name: "x"}), {"note": schema}) is None
+    assert schema_fault(ToolCall("note", {name: 1}), {"note": schema}) is not None
+
+
 def test_what_the_schema_requires_is_not_optional():
     target = {"expected": [{"name": "f", "arguments": {"a": [1], "b": [True]}, "optional": ["a", "b"]}]}
     tools = [{"name": "f", "parameters": {"properties": {"a": {}, "b": {}}, "required": ["b"]}}]
