@@ -27,6 +27,7 @@ _ENVIRONMENTS = {
     "Physics-v0": "envs.domain.physics:Physics",
     "WordProblems-v0": "envs.word_problems:WordProblems",
     "Weather-v0": "envs.weather:Weather",
+    "Orders-v0": "envs.api.orders:Orders",
     "Code-v0": "envs.code:Code",
     "CodeDebug-v0": "envs.code_debug:CodeDebug",
     "CodeOutput-v0": "envs.code_output:CodeOutput",

@@ -1,0 +1,1 @@
+"""API tools: worlds behind typed functions, judged by calls, final state and what was said."""
