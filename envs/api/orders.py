@@ -47,7 +47,7 @@ _KINDS: tuple[tuple[float, Callable[[Desk], list[Case]]], ...] = (  # the diffic
 )
 _LAST_FROM, _UNKNOWN_FROM = 0.3, 0.4  # a hand-over ends the conversation, and so does an unknown customer
 _ENDING = 0.12  # the share of each of these
-_GREETINGS = ("Hello!", "Hi there.", "Good morning.", "Hi,", "Good evening!", "Hello, can you help me?", "Hey.")
+_GREETINGS = ("Hello!", "Hi there.", "Good morning.", "Hi!", "Good evening!", "Hello, can you help me?", "Hey.")
 _PHRASES = {
     "yes": ("Yes, please.", "Yes, go ahead.", "Yes, do that.", "Sounds good, yes."),
     "next": ("Thank you. There is something else:", "Right. Now for my other question:", "Okay. One more thing:"),
@@ -69,14 +69,14 @@ _CLAIMS: Mapping[str, list[str]] = {
     ],
     "return_items": ["return is booked", "have booked the return", "have refunded", "been refunded"],
     "exchange_item": ["have exchanged", "been exchanged", "is exchanged"],
-    "change_address": ["changed the address", "address has been", "address is changed", "updated the address"],
-    "change_payment": ["changed the payment", "payment has been", "payment is changed", "updated the payment"],
+    "change_address": ["changed the address", "address has been changed", "address is changed", "updated the address"],
+    "change_payment": ["changed the payment", "payment has been changed", "payment is changed", "updated the payment"],
     "transfer_to_human": ["have transferred", "transferring you", "been transferred", "colleague takes over"],
 }
 
 
 class Orders(TextEnv):
-    """Customers of a web shop, served through ten tools by the rules of a policy.
+    """Customers of a web shop, served through eleven tools by the rules of a policy.
 
     Args:
         split: which half of the tasks `reset` draws from.
@@ -136,7 +136,7 @@ class Orders(TextEnv):
         )
 
     def make_tools(self, task: Task) -> tuple[Tool, ...]:
-        """The staff's ten tools over the task's shop; the customer sits down."""
+        """The staff's eleven tools over the task's shop; the customer sits down."""
         meta = task.meta
         self._shop = Shop(meta["tables"])
         self._shop.hear(task.prompt[-1].content)

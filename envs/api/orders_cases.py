@@ -14,7 +14,7 @@ from typing import Any
 from envs.api.orders_customer import Matter
 from envs.api.orders_policy import CANCEL_REASONS, Rules
 from envs.api.orders_shop import Row, dollars
-from envs.api.orders_stock import Stockroom
+from envs.api.orders_stock import Stockroom, names_of
 
 Call = dict[str, Any]
 
@@ -199,7 +199,7 @@ def cancel(desk: Desk) -> list[Case]:
                 Turn("act", calls=[call("cancel_order", order_id=key, reason=reason)]),
                 Turn("close", f"Order {key} is cancelled. {paid} goes back to your {label}."),
             ],
-            {"amount": paid, "words": [[label]], "figures": len(variants) + 2},
+            {"amount": paid, "words": [names_of(label)], "figures": len(variants) + 2},
             {f"orders/{key}": {"status": "cancelled", "reason": reason}, **booked(order, desk.stock.total(order))},
             [["cancel", key]],
             needs,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from envs.api.orders_cases import EXCHANGES, RETURNS, Case, Desk, Turn, booked, call, refer
 from envs.api.orders_customer import Matter
 from envs.api.orders_shop import Row, dollars
+from envs.api.orders_stock import names_of
 
 
 def give_back(desk: Desk) -> list[Case]:
@@ -48,7 +49,7 @@ def give_back(desk: Desk) -> list[Case]:
                 Turn("act", calls=acts),
                 Turn("close", f"The return is booked: {dollars(cents)} goes back to your {label}."),
             ],
-            {"amount": dollars(cents), "words": [[label]], "figures": len(variants) + 2},
+            {"amount": dollars(cents), "words": [names_of(label)], "figures": len(variants) + 2},
             {**{f"items/{item}": {"state": "returned"} for item in items}, **booked(order, cents)},
             [["return", item] for item in items],
             needs,
@@ -73,7 +74,7 @@ def exchange(desk: Desk) -> list[Case]:
     thing, key = mine["product"], order["id"]
     facts = {"order": about.fact, "reason": "I just like the other one better."}
     turns = [*about.turns, Turn("read", calls=[call("get_product", product=thing)])]
-    needs = [call("get_order", order_id=key), call("get_product", product=thing)]
+    needs = [call("get_order", order_id=key)]
     cases, wish = [], options[0]
     withheld = desk.happens(0.7)
     into = "" if withheld else f' for the option "{wish["option"]}"'
@@ -112,7 +113,7 @@ def exchange(desk: Desk) -> list[Case]:
                 Turn("act", calls=acts),
                 Turn("close", f"The {thing} is exchanged. {_difference(desk, order, cents)}"),
             ],
-            {"amount": dollars(abs(cents)), "words": [[desk.stock.label(order)]], "figures": 4},
+            {"amount": dollars(abs(cents)), "words": [names_of(desk.stock.label(order))], "figures": 4},
             rows,
             [["exchange", f"{key}-1"]],
             needs,
@@ -208,7 +209,10 @@ def change_payment(desk: Desk) -> list[Case]:
     return [
         Case(
             Matter(
-                ask, {"order": about.fact, "payment": f"My {label}."}, [[key], [label]], ["It's my money, isn't it?"]
+                ask,
+                {"order": about.fact, "payment": f"My {label}."},
+                [[key], names_of(label)],
+                ["It's my money, isn't it?"],
             ),
             [
                 *turns,
@@ -217,7 +221,7 @@ def change_payment(desk: Desk) -> list[Case]:
                 Turn("act", calls=[call("change_payment", order_id=key, payment_id=new["id"])]),
                 Turn("close", f"Order {key} is paid with your {label} now."),
             ],
-            {"words": [[label]]},
+            {"words": [names_of(label)]},
             {f"orders/{key}": {"payment_id": new["id"]}},
             [["change payment", key]],
             [call("get_order", order_id=key), call("get_customer", customer_id=desk.me["id"])],

@@ -7,7 +7,7 @@ when the conversation gets nowhere. Of right answers they know nothing: only wha
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from envs.api.orders_policy import REFUSES
 from rewards.dialogue import questions
@@ -38,7 +38,7 @@ _ASKS: Mapping[str, re.Pattern[str]] = {
     ),
 }  # fmt: skip
 _PROPOSES = re.compile(
-    r"\b(?:confirm|go ahead|proceed|agree|approve)\b|\b(?:shall|should|may|can) i\b|\b(?:want|like) me to\b"
+    r"\b(?:confirm|go ahead|proceed|agree|approve)\b|\b(?:shall|should) i\b|\b(?:want|like) me to\b"
     r"|\b(?:is (?:that|this)|are you|sound) (?:all )?(?:ok|okay|right|correct|fine|sure|good)\b|\byes or no\b"
     r"|\(yes/no\)"
 )
@@ -57,6 +57,7 @@ class Matter:
         facts: what they say when they are asked for "order", "reason", "option", "address" or "payment".
         agrees: of each of these lists one wording must stand in a proposal, else they don't understand it.
         insists: what they say when refused, one by one.
+        declines: a proposal with one of these isn't what they want, whatever else it says; they press on.
         question: they want to know something, and nothing to be changed.
         fickle: where others say yes they say the next matter's `ask`: they have changed their mind.
     """
@@ -65,6 +66,7 @@ class Matter:
     facts: dict[str, str]
     agrees: list[list[str]]
     insists: list[str]
+    declines: list[str] = field(default_factory=list)
     question: bool = False
     fickle: bool = False
 
@@ -107,7 +109,9 @@ class Customer:
             return self._nudge()
         if changed:
             return self._next()
-        asked = self._asked(text, matter)
+        asked = self._asked(text)
+        if any(count_phrase(word, text) for word in matter.declines):
+            return self._press(matter)
         if not matter.question and _PROPOSES.search(folded(text)) and questions(text):
             if self._understands(text, matter):
                 return self._next() if matter.fickle else Heard(self._phrases["yes"], consent=True)
@@ -116,20 +120,22 @@ class Customer:
         if asked:
             return self._tell(asked, matter)
         if REFUSES.search(folded(text)):
-            untold = [s for s in self._unsaid(matter) if _NOT_FOUND.search(folded(text))]
-            return self._tell(untold[:1], matter) if untold else self._press(matter)
+            untold = self._unsaid(matter, folded(text))
+            return self._tell([untold], matter) if untold else self._press(matter)
         if matter.question and any(c.isdigit() for c in text) and not questions(text):
             return self._next()
         return self._nudge()
 
-    def _asked(self, text: str, matter: Matter) -> list[str]:
+    def _asked(self, text: str) -> list[str]:
         flat = [folded(q) for q in questions(text, ["name", "zip"])]
         return [slot for slot, words in _ASKS.items() if any(words.search(q) for q in flat)]
 
-    def _unsaid(self, matter: Matter) -> list[str]:
-        """What might help someone who finds nothing: another way to find the customer, or the order."""
-        known = {"name": self._identity["name"], "order": matter.facts.get("order", "")}
-        return [slot for slot, fact in known.items() if fact and fact not in self._told]
+    def _unsaid(self, matter: Matter, text: str) -> str:
+        """What might help someone who finds no order, or no customer; empty where nothing is left to say."""
+        if not _NOT_FOUND.search(text):
+            return ""
+        slot = "order" if "order" in text else "name"
+        return slot if {**self._identity, **matter.facts}.get(slot, "") not in {*self._told, ""} else ""
 
     def _understands(self, text: str, matter: Matter) -> bool:
         return all(any(count_phrase(w, text) for w in wordings) for wordings in matter.agrees)

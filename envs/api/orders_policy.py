@@ -22,9 +22,11 @@ REASONS: Mapping[str, re.Pattern[str]] = {
     "no stock": re.compile(r"\b(?:out of|in|no) stock\b|\bsold out\b|\b(?:un|not )available\b"),
     "not theirs": re.compile(
         r"\b(?:another|other|different) (?:customer|account|person)|\bsomeone else\b|\bnot yours\b"
-        r"|\byour (?:own )?account\b|\b(?:doesn't|does not|isn't|not) (?:belong|yours)|\byour own orders\b"
+        r"|\byour (?:own )?(?:account|profile)\b|\b(?:doesn't|does not|isn't|not) (?:belong|yours)|\byour own orders\b"
     ),
-    "balance": re.compile(r"\bbalance\b|\b(?:in|not )sufficient\b|\bcovers?\b|\bnot enough\b"),
+    "balance": re.compile(
+        r"\bbalance\b|\b(?:in|not )sufficient\b|\bcovers?\b|\b(?:isn't|not) enough\b|\bonly (?:has|holds)\b"
+    ),
     "not found": re.compile(
         r"\b(?:no|any) (?:such )?(?:customer|account|record|match)|\b(?:find|locate|identify|verify|found|located)\b"
     ),

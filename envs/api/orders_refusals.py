@@ -5,6 +5,7 @@ can't be done, for which rule, and which fact stands against it.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from envs.api.orders_cases import (
@@ -23,6 +24,7 @@ from envs.api.orders_cases import (
 from envs.api.orders_customer import Matter
 from envs.api.orders_policy import CANCEL_REASONS
 from envs.api.orders_shop import Row, dollars
+from envs.api.orders_stock import names_of
 
 _PRESSES = (
     "I've been a customer for years. Surely you can make an exception.",
@@ -95,7 +97,7 @@ def cancel_for_no_reason(desk: Desk) -> list[Case]:
         [["cancel", "cancelled"], [key]], ["Then just write down some other reason."],
     )  # fmt: skip
     turns = [*about.turns, *[Turn("ask", "What is the reason, please?")] * withheld, *case.turns[len(about.turns) :]]
-    return [Case(case.matter, turns, case.told, needs=case.needs, wish=case.wish)]
+    return [replace(case, turns=turns)]
 
 
 def return_too_late(desk: Desk) -> list[Case]:
@@ -148,10 +150,11 @@ def refund_elsewhere(desk: Desk) -> list[Case]:
     wish = call("return_items", order_id=key, item_ids=[f"{key}-1"], payment_id=other["id"])
     refused = _refused(
         desk, about, f"I'm returning the {thing} from {about.words}. Put the money on my {other['label']}.", no,
-        {"refusal": "original payment", "words": [[label]]}, order, [wish],
-        {"payment": f"On my {other['label']}."}, [RETURNS, [key], [thing], [other["label"]]],
+        {"refusal": "original payment", "words": [names_of(label)]}, order, [wish],
+        {"payment": f"On my {other['label']}."}, [RETURNS, [key], [thing], names_of(other["label"])],
         ["I've closed the other account, so it has to be this one."],
     )  # fmt: skip
+    refused = replace(refused, matter=replace(refused.matter, declines=names_of(label)))
     offer = (
         f"I would book the return of the {thing} from order {key}; {dollars(cents)} goes back to your {label}. Shall I?"
     )
@@ -167,7 +170,7 @@ def refund_elsewhere(desk: Desk) -> list[Case]:
             Turn("act", calls=[{**wish, "arguments": {**wish["arguments"], "payment_id": order["payment_id"]}}]),
             Turn("close", f"The return is booked: {dollars(cents)} goes back to your {label}."),
         ],
-        {"amount": dollars(cents), "words": [[label]], "figures": 3},
+        {"amount": dollars(cents), "words": [names_of(label)], "figures": 3},
         {f"items/{key}-1": {"state": "returned"}, **booked(order, cents)},
         [["return", f"{key}-1"]],
     )
@@ -274,4 +277,4 @@ def unknown_customer(desk: Desk) -> list[Case]:
         [call("cancel_order", order_id=key, reason=reason)], {"reason": reason_said(reason)},
         [["cancel", "cancelled"], [key]], [f"But I have the order number right here: {key}!"],
     )  # fmt: skip
-    return [Case(case.matter, case.turns, case.told, wish=case.wish)]
+    return [replace(case, needs=[])]

@@ -146,7 +146,7 @@ class Shop:
     @tool
     def get_product(self, product: Annotated[str, Field(description="its name, as in an order")]) -> Row:
         """The options of a product, each with its variant_id, price and stock."""
-        rows = self._rows("SELECT * FROM variants WHERE product = ? COLLATE NOCASE ORDER BY id", product.strip())
+        rows = self._rows("SELECT * FROM variants WHERE product = ? ORDER BY id", product)
         if not rows:
             raise ToolError("not_found", f"no product {product[:40]!r}; give its name as it stands in an order")
         shown = [

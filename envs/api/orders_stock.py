@@ -6,6 +6,8 @@ from datetime import date, timedelta
 
 from envs.api.orders_shop import COLUMNS, Row
 
+_ENDING = " ending in "
+
 PRODUCTS = {
     "desk lamp": ("black", "white", "brass", "green"),
     "swivel chair": ("grey", "navy", "mustard", "black"),
@@ -71,7 +73,7 @@ class Stockroom:
         row = {"id": key, "name": f"{first} {last}", "email": mail, **self.address()}
         self.tables["customers"].append(row)
         one, other = rng.sample(_CARDS, 2)
-        labels = [f"{one} ending in {next(self._numbers)}", f"{other} ending in {next(self._numbers)}"]
+        labels = [f"{one}{_ENDING}{next(self._numbers)}", f"{other}{_ENDING}{next(self._numbers)}"]
         for label in (*labels, "PayPal", "gift card"):
             balance = 500 + int(rng.random() * 900) if label == "gift card" else None
             payment = {"id": f"P{next(self._numbers)}", "customer_id": key, "label": label, "balance": balance}
@@ -129,3 +131,9 @@ class Stockroom:
     def label(self, order: Row) -> str:
         """What the payment method of an order is called."""
         return next(p["label"] for p in self.tables["payments"] if p["id"] == order["payment_id"])
+
+
+def names_of(label: str) -> list[str]:
+    """What a payment method may be called: whoever has two cards has them of two brands."""
+    brand, ending, digits = label.partition(_ENDING)
+    return [label, digits, brand] if ending else [label]
