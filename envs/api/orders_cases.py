@@ -7,7 +7,7 @@ changes made, the calls that look things up, what the customer must be told. Ret
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -162,52 +162,54 @@ def cancel(desk: Desk) -> list[Case]:
     rng = desk.rng
     variants = desk.variants(1 + desk.happens(1))
     order, reason = desk.order("pending", variants), rng.choice(desk.rules.reasons)
-    about = refer(desk, order, variants[0])
-    withheld = desk.happens(0.8)
-    because = "" if withheld else f" {_REASON_SAID[reason]}"
+    about, withheld = refer(desk, order, variants[0]), desk.happens(0.8)
+    because = "" if withheld else f" {reason_said(reason)}"
     ask = rng.choice(
-        [f"I'd like to cancel {about.words}.", f"Please cancel {about.words}.", f"Can you cancel {about.words}?"]
+        [f"I'd like to cancel {about.words}.", f"Please cancel {about.words}.", f"Cancel {about.words}, please."]
     )
-    key, paid, label = order["id"], dollars(desk.stock.total(order)), desk.stock.label(order)
-    offer = (
-        f"I would cancel order {key} with the {variants[0]['product']} and send {paid} back to your {label}. Shall I?"
+    total, label, key = desk.stock.total(order), desk.stock.label(order), order["id"]
+    wanted = Case(
+        Matter(
+            ask + because,
+            {"order": about.fact, "reason": reason_said(reason)},
+            [CANCELS, [key]],
+            ["But I don't want it any more."],
+        ),
+        [
+            Turn("propose", f"I would cancel order {key}. {dollars(total)} goes back to your {label}. Shall I?"),
+            Turn("act", calls=[call("cancel_order", order_id=key, reason=reason)]),
+            Turn("close", f"Order {key} is cancelled. {dollars(total)} goes back to your {label}."),
+        ],
+        {"amount": dollars(total), "words": [names_of(label)], "figures": len(variants) + 2},
+        {f"orders/{key}": {"status": "cancelled", "reason": reason}, **booked(order, total)},
+        [["cancel", key]],
+        [call("get_order", order_id=key)],
     )
-    matter = Matter(
-        ask + because,
-        {"order": about.fact, "reason": _REASON_SAID[reason]},
-        [_CANCELS, [key]],
-        ["But I don't want it any more."],
-        fickle=desk.happens(0.4),
-    )
-    read = [*about.turns, *[Turn("ask", "What is the reason, please?")] * withheld, Turn("propose", offer)]
-    needs = [call("get_order", order_id=key)]
-    if matter.fickle:
-        keeps = Matter(
-            "Hm, wait. No, leave it as it is, I'll keep it. Just tell me what the order comes to in all.",
-            matter.facts,
-            [],
-            [],
-            question=True,
-        )
-        close = Turn("close", f"Nothing has changed: order {key} comes to {paid}.")
-        return [Case(matter, read, needs=needs), Case(keeps, [close], {"amount": paid, "figures": len(variants) + 2})]
-    return [
-        Case(
-            matter,
-            [
-                *read,
-                Turn("act", calls=[call("cancel_order", order_id=key, reason=reason)]),
-                Turn("close", f"Order {key} is cancelled. {paid} goes back to your {label}."),
-            ],
-            {"amount": paid, "words": [names_of(label)], "figures": len(variants) + 2},
-            {f"orders/{key}": {"status": "cancelled", "reason": reason}, **booked(order, desk.stock.total(order))},
-            [["cancel", key]],
-            needs,
-        )
-    ]
+    turns = [*about.turns, *[Turn("ask", "What is the reason, please?")] * withheld]
+    if not desk.happens(0.4):
+        return [after(turns, wanted)]
+    return [after(turns, dropped(wanted)), _kept(order, total, about.fact)]
 
 
-_CANCELS = ["cancel", "cancelled", "canceled", "cancelling", "canceling", "cancellation"]
+def _kept(order: Row, total: int, order_fact: str) -> Case:
+    ask = "Hm, wait. No, leave it as it is, I'll keep it. Just tell me what the order comes to in all."
+    close = Turn("close", f"Nothing has changed: order {order['id']} comes to {dollars(total)}.")
+    told = {"amount": dollars(total), "figures": 4}
+    return Case(Matter(ask, {"order": order_fact}, [], [], question=True), [close], told)
+
+
+def after(turns: Sequence[Turn], case: Case) -> Case:
+    """The case with these turns before its own."""
+    return replace(case, turns=[*turns, *case.turns])
+
+
+def dropped(case: Case) -> Case:
+    """The case up to its proposal, where the customer changes their mind."""
+    at = next(i for i, turn in enumerate(case.turns) if turn.do == "propose")
+    return Case(replace(case.matter, insists=[], fickle=True), case.turns[: at + 1], needs=case.needs)
+
+
+CANCELS = ["cancel", "cancelled", "canceled", "cancelling", "canceling", "cancellation"]
 RETURNS = ["return", "returned", "returning", "take back", "refund"]
 EXCHANGES = ["exchange", "exchanged", "exchanging", "swap", "replace"]
 _REASON_SAID: Mapping[str, str] = {

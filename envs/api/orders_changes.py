@@ -5,7 +5,7 @@ Each may be a change of mind: two cases then, the first of which ends where the 
 
 from collections.abc import Sequence
 
-from envs.api.orders_cases import EXCHANGES, RETURNS, Case, Desk, Turn, booked, call, refer
+from envs.api.orders_cases import EXCHANGES, RETURNS, Case, Desk, Turn, after, booked, call, dropped, refer
 from envs.api.orders_customer import Matter
 from envs.api.orders_shop import Row, dollars
 from envs.api.orders_stock import names_of
@@ -13,130 +13,100 @@ from envs.api.orders_stock import names_of
 
 def give_back(desk: Desk) -> list[Case]:
     """One or two products of a delivered order; now and then another one after all."""
-    rng = desk.rng
     variants = desk.variants(2 + desk.happens(1))
     order = desk.order("delivered", variants)
     about = refer(desk, order, variants[0])
-    both = len(variants) > 2 and desk.happens(0.6)
-    first, others = variants[0]["product"], [v["product"] for v in variants[1:]]
-    named = f"{first} and the {others[0]}" if both else first
-    ask = rng.choice(
+    picked = [0, 1] if len(variants) > 2 and desk.happens(0.6) else [0]
+    named = " and the ".join(variants[i]["product"] for i in picked)
+    ask = desk.rng.choice(
         [f"I want to return the {named} from {about.words}.", f"I'm sending back the {named} from {about.words}."]
     )
     facts = {"order": about.fact, "payment": "Back to the way I paid, please.", "reason": "I just don't like it."}
-    cases = []
-    needs = [call("get_order", order_id=order["id"])]
-    picked = [0, 1] if both else [0]
-    turns = list(about.turns)
-    if desk.happens(0.5):
-        before = Matter(
-            ask, facts, [RETURNS, [order["id"]], *([variants[i]["product"]] for i in picked)], [], fickle=True
-        )
-        cases.append(Case(before, [*turns, Turn("propose", _return_offer(desk, order, variants, picked))], needs=needs))
-        picked, turns = [len(variants) - 1], []
-        named = variants[-1]["product"]
-        ask = f"Oh, wait. I'd rather keep that and return only the {named} instead."
-    agrees = [RETURNS, [order["id"]], *([variants[i]["product"]] for i in picked)]
-    cents, label = sum(variants[i]["price"] for i in picked), desk.stock.label(order)
-    items = [f"{order['id']}-{i + 1}" for i in picked]
-    acts = [call("return_items", order_id=order["id"], item_ids=items, payment_id=order["payment_id"])]
-    cases.append(
-        Case(
-            Matter(ask, facts, agrees, ["But I am within my rights to send it back."]),
-            [
-                *turns,
-                Turn("propose", _return_offer(desk, order, variants, picked)),
-                Turn("act", calls=acts),
-                Turn("close", f"The return is booked: {dollars(cents)} goes back to your {label}."),
-            ],
-            {"amount": dollars(cents), "words": [names_of(label)], "figures": len(variants) + 2},
-            {**{f"items/{item}": {"state": "returned"} for item in items}, **booked(order, cents)},
-            [["return", item] for item in items],
-            needs,
-        )
-    )
-    return cases
+    wanted = returned(desk, order, variants, picked, ask, facts)
+    if not desk.happens(0.5):
+        return [after(about.turns, wanted)]
+    other = variants[-1]["product"]
+    instead = f"Oh, wait. I'd rather keep that and return only the {other} instead."
+    return [
+        after(about.turns, dropped(wanted)),
+        returned(desk, order, variants, [len(variants) - 1], instead, facts),
+    ]
 
 
-def _return_offer(desk: Desk, order: Row, variants: Sequence[Row], picked: Sequence[int]) -> str:
-    named = " and the ".join(variants[i]["product"] for i in picked)
+def returned(
+    desk: Desk, order: Row, variants: Sequence[Row], picked: Sequence[int], ask: str, facts: dict[str, str]
+) -> Case:
+    """The return of the picked ones of an order's products, once the order is looked up."""
+    key, label = order["id"], desk.stock.label(order)
+    things = [variants[i]["product"] for i in picked]
+    items = [f"{key}-{i + 1}" for i in picked]
     cents = sum(variants[i]["price"] for i in picked)
-    paid = f"{dollars(cents)} would go back to your {desk.stock.label(order)}"
-    return f"I would book the return of the {named} from order {order['id']}; {paid}. Shall I go ahead?"
+    money = f"{dollars(cents)} goes back to your {label}."
+    act = call("return_items", order_id=key, item_ids=items, payment_id=order["payment_id"])
+    return Case(
+        Matter(ask, facts, [RETURNS, [key], *([t] for t in things)], ["But I am within my rights to send it back."]),
+        [
+            Turn(
+                "propose",
+                f"I would book the return of the {' and the '.join(things)} from order {key}. {money} Shall I?",
+            ),
+            Turn("act", calls=[act]),
+            Turn("close", f"The return is booked. {money}"),
+        ],
+        {"amount": dollars(cents), "words": [names_of(label)], "figures": len(variants) + 2},
+        {**{f"items/{item}": {"state": "returned"} for item in items}, **booked(order, cents)},
+        [["return", item] for item in items],
+        [call("get_order", order_id=key)],
+    )
 
 
 def exchange(desk: Desk) -> list[Case]:
     """Another option of a product; now and then yet another one."""
-    rng = desk.rng
-    mine, *options = desk.stock.product()
+    mine, first, second, _ = desk.stock.product()
     order = desk.order("delivered", [mine, *desk.variants(int(desk.happens(0.8)))])
-    about = refer(desk, order, mine)
-    thing, key = mine["product"], order["id"]
-    facts = {"order": about.fact, "reason": "I just like the other one better."}
-    turns = [*about.turns, Turn("read", calls=[call("get_product", product=thing)])]
-    needs = [call("get_order", order_id=key)]
-    cases, wish = [], options[0]
+    about, thing = refer(desk, order, mine), mine["product"]
     withheld = desk.happens(0.7)
-    into = "" if withheld else f' for the option "{wish["option"]}"'
-    ask = rng.choice(
+    into = "" if withheld else f' for the option "{first["option"]}"'
+    ask = desk.rng.choice(
         [
             f"I want to exchange the {thing} from {about.words}{into}.",
             f"Please exchange the {thing} in {about.words}{into}.",
         ]
     )
-    asks = [Turn("ask", "Which option would you like instead?")] * withheld
-    if desk.happens(0.5):
-        before = Matter(
-            ask, {**facts, "option": f'"{wish["option"]}", please.'}, _exchange_terms(order, wish), [], fickle=True
-        )
-        offer = Turn("propose", _exchange_offer(desk, order, mine, wish))
-        cases.append(Case(before, [*turns[:-1], *asks, turns[-1], offer], needs=needs))
-        wish, turns, asks = options[1], [], []
-        ask = f'Hm, no. On second thoughts I would rather have "{wish["option"]}".'
+    turns = [
+        *about.turns,
+        *[Turn("ask", "Which option would you like instead?")] * withheld,
+        Turn("read", calls=[call("get_product", product=thing)]),
+    ]
+    wanted = _exchanged(desk, order, mine, first, ask, about.fact)
+    if not desk.happens(0.5):
+        return [after(turns, wanted)]
+    instead = f'Hm, no. On second thoughts I would rather have "{second["option"]}".'
+    return [after(turns, dropped(wanted)), _exchanged(desk, order, mine, second, instead, about.fact)]
+
+
+def _exchanged(desk: Desk, order: Row, mine: Row, wish: Row, ask: str, order_fact: str) -> Case:
+    key, thing, label = order["id"], mine["product"], desk.stock.label(order)
     cents = mine["price"] - wish["price"]
+    side = "goes back" if cents > 0 else "is charged"
+    money = f"The difference of {dollars(abs(cents))} {side} to your {label}."
+    facts = {
+        "order": order_fact,
+        "reason": "I just like the other one better.",
+        "option": f'"{wish["option"]}", please.',
+    }
     new = {"variant_id": wish["id"], "price": wish["price"], "state": "exchanged"}
-    rows = {f"items/{key}-1": new, f"variants/{wish['id']}": {"stock": wish["stock"] - 1}, **booked(order, cents)}
-    acts = [call("exchange_item", order_id=key, item_id=f"{key}-1", variant_id=wish["id"])]
-    cases.append(
-        Case(
-            Matter(
-                ask,
-                {**facts, "option": f'"{wish["option"]}", please.'},
-                _exchange_terms(order, wish),
-                ["But it is unused!"],
-            ),
-            [
-                *turns[:-1],
-                *asks,
-                *turns[-1:],
-                Turn("propose", _exchange_offer(desk, order, mine, wish)),
-                Turn("act", calls=acts),
-                Turn("close", f"The {thing} is exchanged. {_difference(desk, order, cents)}"),
-            ],
-            {"amount": dollars(abs(cents)), "words": [names_of(desk.stock.label(order))], "figures": 4},
-            rows,
-            [["exchange", f"{key}-1"]],
-            needs,
-        )
-    )
-    return cases
-
-
-def _exchange_terms(order: Row, wish: Row) -> list[list[str]]:
-    return [EXCHANGES, [order["id"]], [wish["product"]], [wish["option"]]]
-
-
-def _exchange_offer(desk: Desk, order: Row, mine: Row, wish: Row) -> str:
-    settled = _difference(desk, order, mine["price"] - wish["price"])
-    return f"I would exchange the {mine['product']} in order {order['id']} for {wish['option']}. {settled} Shall I?"
-
-
-def _difference(desk: Desk, order: Row, cents: int) -> str:
-    label = desk.stock.label(order)
-    return (
-        f"{dollars(cents)} goes back to your {label}."
-        if cents >= 0
-        else f"{dollars(-cents)} is charged to your {label}."
+    return Case(
+        Matter(ask, facts, [EXCHANGES, [key], [thing], [wish["option"]]], ["But it is unused!"]),
+        [
+            Turn("propose", f"I would exchange the {thing} in order {key} for {wish['option']}. {money} Shall I?"),
+            Turn("act", calls=[call("exchange_item", order_id=key, item_id=f"{key}-1", variant_id=wish["id"])]),
+            Turn("close", f"The {thing} is exchanged. {money}"),
+        ],
+        {"amount": dollars(abs(cents)), "words": [names_of(label)], "figures": 4},
+        {f"items/{key}-1": new, f"variants/{wish['id']}": {"stock": wish["stock"] - 1}, **booked(order, cents)},
+        [["exchange", f"{key}-1"]],
+        [call("get_order", order_id=key)],
     )
 
 
@@ -144,8 +114,7 @@ def change_address(desk: Desk) -> list[Case]:
     """Another address for a pending order; now and then it was yet another."""
     variants = desk.variants(1)
     order = desk.order("pending", variants)
-    about = refer(desk, order, variants[0])
-    new, key = desk.elsewhere(order), order["id"]
+    about, new = refer(desk, order, variants[0]), desk.elsewhere(order)
     withheld = desk.happens(0.6)
     to = "" if withheld else f" to {_address(new)}"
     ask = desk.rng.choice(
@@ -155,45 +124,34 @@ def change_address(desk: Desk) -> list[Case]:
         ]
     )
     turns = [*about.turns, *[Turn("ask", "What is the new address?")] * withheld]
-    needs = [call("get_order", order_id=key)]
-    cases = []
-    if desk.happens(0.5):
-        before = Matter(
-            ask, {"order": about.fact, "address": f"To {_address(new)}."}, [[key], [new["street"]]], [], fickle=True
-        )
-        cases.append(Case(before, [*turns, Turn("propose", _address_offer(key, new))], needs=needs))
-        new, turns = desk.elsewhere(order), []
-        ask = f"No, sorry, that is the old one. It has to be {_address(new)}."
+    wanted = _sent_to(order, new, ask, about.fact)
+    if not desk.happens(0.5):
+        return [after(turns, wanted)]
+    right = desk.elsewhere(order)
+    instead = f"No, sorry, that is the old one. It has to be {_address(right)}."
+    return [after(turns, dropped(wanted)), _sent_to(order, right, instead, about.fact)]
+
+
+def _sent_to(order: Row, new: Row, ask: str, order_fact: str) -> Case:
+    key = order["id"]
+    facts = {"order": order_fact, "address": f"To {_address(new)}."}
     arguments = {k: new[k] for k in ("street", "zip", "town")}
-    cases.append(
-        Case(
-            Matter(
-                ask,
-                {"order": about.fact, "address": f"To {_address(new)}."},
-                [[key], [new["street"]]],
-                ["It's urgent!"],
-            ),
-            [
-                *turns,
-                Turn("propose", _address_offer(key, new)),
-                Turn("act", calls=[call("change_address", order_id=key, **arguments)]),
-                Turn("close", f"Order {key} goes to {_address(new)} now."),
-            ],
-            {"words": [[new["street"]]]},
-            {f"orders/{key}": arguments},
-            [["change address", key]],
-            needs,
-        )
+    return Case(
+        Matter(ask, facts, [[key], [new["street"]]], ["It's urgent!"]),
+        [
+            Turn("propose", f"I would change the delivery address of order {key} to {_address(new)}. Shall I?"),
+            Turn("act", calls=[call("change_address", order_id=key, **arguments)]),
+            Turn("close", f"Order {key} goes to {_address(new)} now."),
+        ],
+        {"words": [[new["street"]]]},
+        {f"orders/{key}": arguments},
+        [["change address", key]],
+        [call("get_order", order_id=key)],
     )
-    return cases
 
 
 def _address(row: Row) -> str:
     return f"{row['street']}, {row['zip']} {row['town']}"
-
-
-def _address_offer(key: str, new: Row) -> str:
-    return f"I would change the delivery address of order {key} to {_address(new)}. Shall I?"
 
 
 def change_payment(desk: Desk) -> list[Case]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from envs.api.orders_cases import (
+    CANCELS,
     EXCHANGES,
     RETURNS,
     Call,
@@ -16,11 +17,11 @@ from envs.api.orders_cases import (
     Desk,
     Reference,
     Turn,
-    booked,
     call,
     reason_said,
     refer,
 )
+from envs.api.orders_changes import returned
 from envs.api.orders_customer import Matter
 from envs.api.orders_policy import CANCEL_REASONS
 from envs.api.orders_shop import Row, dollars
@@ -40,9 +41,19 @@ _SHIPPED = ["shipped", "dispatched", "on its way", "in transit", "under way"]
 
 
 def _refused(
-    desk: Desk, about: Reference, ask: str, no: str, told: dict[str, Any], order: Row, wish: Sequence[Call],
-    facts: dict[str, str], agrees: list[list[str]], special: Sequence[str] = (), read: Sequence[Turn] = (),
-) -> Case:  # fmt: skip
+    desk: Desk,
+    about: Reference,
+    order: Row,
+    *,
+    ask: str,
+    no: str,
+    told: dict[str, Any],
+    wish: Call,
+    facts: dict[str, str],
+    agrees: list[list[str]],
+    special: Sequence[str],
+    read: Sequence[Turn] = (),
+) -> Case:
     """A case that ends in a refusal, repeated as often as the customer presses."""
     rng = desk.rng
     pool = [*special, *rng.sample(_PRESSES, 2)]
@@ -61,7 +72,7 @@ def _refused(
         turns,
         told,
         needs=needs,
-        wish=list(wish),
+        wish=[wish],
     )
 
 
@@ -74,12 +85,18 @@ def cancel_too_late(desk: Desk) -> list[Case]:
     no = f"order {key} can't be cancelled: it has been shipped, and only pending orders can be cancelled."
     return [
         _refused(
-            desk, about, f"Please cancel {about.words}. {reason_said(reason)}", no,
-            {"refusal": "status", "words": [_SHIPPED]}, order, [call("cancel_order", order_id=key, reason=reason)],
-            {"reason": reason_said(reason)}, [["cancel", "cancelled"], [key]],
-            ["But it can't have gone out yet, I ordered it only the other day."],
+            desk,
+            about,
+            order,
+            ask=f"Please cancel {about.words}. {reason_said(reason)}",
+            no=no,
+            told={"refusal": "status", "words": [_SHIPPED]},
+            wish=call("cancel_order", order_id=key, reason=reason),
+            facts={"reason": reason_said(reason)},
+            agrees=[CANCELS, [key]],
+            special=["But it can't have gone out yet, I ordered it only the other day."],
         )
-    ]  # fmt: skip
+    ]
 
 
 def cancel_for_no_reason(desk: Desk) -> list[Case]:
@@ -91,12 +108,19 @@ def cancel_for_no_reason(desk: Desk) -> list[Case]:
     key, withheld = order["id"], desk.happens(0.6)
     no = f'order {key} can\'t be cancelled: "{reason}" is not a reason for which our policy allows it.'
     case = _refused(
-        desk, about, f"I want to cancel {about.words}." + ("" if withheld else f" {reason_said(reason)}"), no,
-        {"refusal": "cancel reason"}, order,
-        [call("cancel_order", order_id=key, reason=desk.rules.reasons[0])], {"reason": reason_said(reason)},
-        [["cancel", "cancelled"], [key]], ["Then just write down some other reason."],
-    )  # fmt: skip
-    turns = [*about.turns, *[Turn("ask", "What is the reason, please?")] * withheld, *case.turns[len(about.turns) :]]
+        desk,
+        about,
+        order,
+        ask=f"I want to cancel {about.words}." + ("" if withheld else f" {reason_said(reason)}"),
+        no=no,
+        told={"refusal": "cancel reason"},
+        wish=call("cancel_order", order_id=key, reason=desk.rules.reasons[0]),
+        facts={"reason": reason_said(reason)},
+        agrees=[CANCELS, [key]],
+        special=["Then just write down some other reason."],
+    )
+    asks = [Turn("ask", "What is the reason, please?")] * withheld
+    turns = [*about.turns, *asks, *case.turns[len(about.turns) :]]
     return [replace(case, turns=turns)]
 
 
@@ -116,11 +140,18 @@ def return_too_late(desk: Desk) -> list[Case]:
     )
     return [
         _refused(
-            desk, about, ask, no, {"refusal": "too late", "date": day}, order, [wish],
-            {"payment": "To where the money came from."}, [RETURNS, [key], [thing]],
-            ["But it only came last week, I'm quite sure of it!"],
+            desk,
+            about,
+            order,
+            ask=ask,
+            no=no,
+            told={"refusal": "too late", "date": day},
+            wish=wish,
+            facts={"payment": "To where the money came from."},
+            agrees=[RETURNS, [key], [thing]],
+            special=["But it only came last week, I'm quite sure of it!"],
         )
-    ]  # fmt: skip
+    ]
 
 
 def return_final_sale(desk: Desk) -> list[Case]:
@@ -132,11 +163,18 @@ def return_final_sale(desk: Desk) -> list[Case]:
     wish = call("return_items", order_id=key, item_ids=[f"{key}-1"], payment_id=order["payment_id"])
     return [
         _refused(
-            desk, about, f"I'd like to return the {thing} in {about.words} and get my money back.", no,
-            {"refusal": "final sale"}, order, [wish], {"payment": "To where the money came from."},
-            [RETURNS, [key], [thing]], ["Nobody told me that when I bought it."],
+            desk,
+            about,
+            order,
+            ask=f"I'd like to return the {thing} in {about.words} and get my money back.",
+            no=no,
+            told={"refusal": "final sale"},
+            wish=wish,
+            facts={"payment": "To where the money came from."},
+            agrees=[RETURNS, [key], [thing]],
+            special=["Nobody told me that when I bought it."],
         )
-    ]  # fmt: skip
+    ]
 
 
 def refund_elsewhere(desk: Desk) -> list[Case]:
@@ -145,36 +183,25 @@ def refund_elsewhere(desk: Desk) -> list[Case]:
     order = desk.order("delivered", variants)
     about, thing, key = refer(desk, order, variants[0]), variants[0]["product"], order["id"]
     other = desk.rng.choice([p for p in desk.stock.payments(desk.me)[:3] if p["id"] != order["payment_id"]])
-    label, cents = desk.stock.label(order), variants[0]["price"]
+    label = desk.stock.label(order)
     no = f"I can't send the money to your {other['label']}: it goes back to the original payment method, your {label}."
     wish = call("return_items", order_id=key, item_ids=[f"{key}-1"], payment_id=other["id"])
     refused = _refused(
-        desk, about, f"I'm returning the {thing} from {about.words}. Put the money on my {other['label']}.", no,
-        {"refusal": "original payment", "words": [names_of(label)]}, order, [wish],
-        {"payment": f"On my {other['label']}."}, [RETURNS, [key], [thing], names_of(other["label"])],
-        ["I've closed the other account, so it has to be this one."],
-    )  # fmt: skip
+        desk,
+        about,
+        order,
+        ask=f"I'm returning the {thing} from {about.words}. Put the money on my {other['label']}.",
+        no=no,
+        told={"refusal": "original payment", "words": [names_of(label)]},
+        wish=wish,
+        facts={"payment": f"On my {other['label']}."},
+        agrees=[RETURNS, [key], [thing], names_of(other["label"])],
+        special=["I've closed the other account, so it has to be this one."],
+    )
     refused = replace(refused, matter=replace(refused.matter, declines=names_of(label)))
-    offer = (
-        f"I would book the return of the {thing} from order {key}; {dollars(cents)} goes back to your {label}. Shall I?"
-    )
-    agreed = Case(
-        Matter(
-            f"All right then, return the {thing} with the money going the way you say.",
-            {"order": about.fact, "payment": "The way you say."},
-            [RETURNS, [key], [thing]],
-            ["But you have just said that it goes that way!"],
-        ),
-        [
-            Turn("propose", offer),
-            Turn("act", calls=[{**wish, "arguments": {**wish["arguments"], "payment_id": order["payment_id"]}}]),
-            Turn("close", f"The return is booked: {dollars(cents)} goes back to your {label}."),
-        ],
-        {"amount": dollars(cents), "words": [names_of(label)], "figures": 3},
-        {f"items/{key}-1": {"state": "returned"}, **booked(order, cents)},
-        [["return", f"{key}-1"]],
-    )
-    return [refused, agreed]
+    gives_way = f"All right then, return the {thing} with the money going the way you say."
+    facts = {"order": about.fact, "payment": "The way you say."}
+    return [refused, returned(desk, order, variants, [0], gives_way, facts)]
 
 
 def exchange_for_another_product(desk: Desk) -> list[Case]:
@@ -186,11 +213,18 @@ def exchange_for_another_product(desk: Desk) -> list[Case]:
     wish = call("exchange_item", order_id=key, item_id=f"{key}-1", variant_id=other["id"])
     return [
         _refused(
-            desk, about, f"Please exchange the {thing} from {about.words} for a {other['product']}.", no,
-            {"refusal": "other product"}, order, [wish], {"option": f"The {other['product']}."},
-            [EXCHANGES, [key], [other["product"]]], ["They cost nearly the same, so where's the harm?"],
+            desk,
+            about,
+            order,
+            ask=f"Please exchange the {thing} from {about.words} for a {other['product']}.",
+            no=no,
+            told={"refusal": "other product"},
+            wish=wish,
+            facts={"option": f"The {other['product']}."},
+            agrees=[EXCHANGES, [key], [other["product"]]],
+            special=["They cost nearly the same, so where's the harm?"],
         )
-    ]  # fmt: skip
+    ]
 
 
 def exchange_without_stock(desk: Desk) -> list[Case]:
@@ -203,12 +237,19 @@ def exchange_without_stock(desk: Desk) -> list[Case]:
     wish = call("exchange_item", order_id=key, item_id=f"{key}-1", variant_id=wanted["id"])
     return [
         _refused(
-            desk, about, f'I want to exchange the {thing} in {about.words} for the option "{wanted["option"]}".', no,
-            {"refusal": "no stock", "words": [[wanted["option"]]]}, order, [wish],
-            {"option": f'"{wanted["option"]}", nothing else.'}, [EXCHANGES, [key], [thing], [wanted["option"]]],
-            ["But I saw it in your shop this morning."], [Turn("read", calls=[call("get_product", product=thing)])],
+            desk,
+            about,
+            order,
+            ask=f'I want to exchange the {thing} in {about.words} for the option "{wanted["option"]}".',
+            no=no,
+            told={"refusal": "no stock", "words": [[wanted["option"]]]},
+            wish=wish,
+            facts={"option": f'"{wanted["option"]}", nothing else.'},
+            agrees=[EXCHANGES, [key], [thing], [wanted["option"]]],
+            special=["But I saw it in your shop this morning."],
+            read=[Turn("read", calls=[call("get_product", product=thing)])],
         )
-    ]  # fmt: skip
+    ]
 
 
 def address_too_late(desk: Desk) -> list[Case]:
@@ -221,11 +262,18 @@ def address_too_late(desk: Desk) -> list[Case]:
     where = f"{new['street']}, {new['zip']} {new['town']}"
     return [
         _refused(
-            desk, about, f"Please send {about.words} to {where} instead.", no,
-            {"refusal": "status", "words": [_SHIPPED]}, order, [call("change_address", order_id=key, **arguments)],
-            {"address": f"To {where}."}, [[key], [new["street"]]], ["I don't live at the old address any longer!"],
+            desk,
+            about,
+            order,
+            ask=f"Please send {about.words} to {where} instead.",
+            no=no,
+            told={"refusal": "status", "words": [_SHIPPED]},
+            wish=call("change_address", order_id=key, **arguments),
+            facts={"address": f"To {where}."},
+            agrees=[[key], [new["street"]]],
+            special=["I don't live at the old address any longer!"],
         )
-    ]  # fmt: skip
+    ]
 
 
 def gift_card_too_low(desk: Desk) -> list[Case]:
@@ -237,13 +285,19 @@ def gift_card_too_low(desk: Desk) -> list[Case]:
     no = f"order {key} can't be paid with the gift card: its balance of {dollars(card['balance'])} isn't enough."
     return [
         _refused(
-            desk, about, f"I'd like to pay for {about.words} with my gift card instead.", no,
-            {"refusal": "balance", "amount": dollars(card["balance"]), "figures": 3}, order,
-            [call("change_payment", order_id=key, payment_id=card["id"])], {"payment": "With my gift card."},
-            [[key], ["gift card"]], ["There was plenty left on it when I last looked."],
-            [Turn("read", calls=[call("get_customer", customer_id=desk.me["id"])])],
+            desk,
+            about,
+            order,
+            ask=f"I'd like to pay for {about.words} with my gift card instead.",
+            no=no,
+            told={"refusal": "balance", "amount": dollars(card["balance"]), "figures": 3},
+            wish=call("change_payment", order_id=key, payment_id=card["id"]),
+            facts={"payment": "With my gift card."},
+            agrees=[[key], ["gift card"]],
+            special=["There was plenty left on it when I last looked."],
+            read=[Turn("read", calls=[call("get_customer", customer_id=desk.me["id"])])],
         )
-    ]  # fmt: skip
+    ]
 
 
 def order_of_another(desk: Desk) -> list[Case]:
@@ -257,12 +311,18 @@ def order_of_another(desk: Desk) -> list[Case]:
     no = f"order {key} belongs to another customer, so I can't change it for you."
     return [
         _refused(
-            desk, about, f"Please cancel order {key} for {who}. It's no longer needed.", no,
-            {"refusal": "not theirs"}, order, [call("cancel_order", order_id=key, reason=reason)],
-            {"reason": "It's no longer needed."}, [["cancel", "cancelled"], [key]],
-            [f"It's quite all right, I speak for {who}.", "I can give you the name and everything."],
+            desk,
+            about,
+            order,
+            ask=f"Please cancel order {key} for {who}. It's no longer needed.",
+            no=no,
+            told={"refusal": "not theirs"},
+            wish=call("cancel_order", order_id=key, reason=reason),
+            facts={"reason": "It's no longer needed."},
+            agrees=[CANCELS, [key]],
+            special=[f"It's quite all right, I speak for {who}.", "I can give you the name and everything."],
         )
-    ]  # fmt: skip
+    ]
 
 
 def unknown_customer(desk: Desk) -> list[Case]:
@@ -273,8 +333,15 @@ def unknown_customer(desk: Desk) -> list[Case]:
     about = Reference(f"order {key}", f"Order {key}.", [])
     no = "I can't do anything for you: I find no customer with the e-mail address or the name and zip code you gave."
     case = _refused(
-        desk, about, f"Please cancel order {key}. {reason_said(reason)}", no, {"refusal": "not found"}, order,
-        [call("cancel_order", order_id=key, reason=reason)], {"reason": reason_said(reason)},
-        [["cancel", "cancelled"], [key]], [f"But I have the order number right here: {key}!"],
-    )  # fmt: skip
+        desk,
+        about,
+        order,
+        ask=f"Please cancel order {key}. {reason_said(reason)}",
+        no=no,
+        told={"refusal": "not found"},
+        wish=call("cancel_order", order_id=key, reason=reason),
+        facts={"reason": reason_said(reason)},
+        agrees=[CANCELS, [key]],
+        special=[f"But I have the order number right here: {key}!"],
+    )
     return [replace(case, needs=[])]
