@@ -15,6 +15,7 @@ _EVERY_REASON = (
     "final sale, out of stock, a different product, another customer's order, money only goes to the original payment "
     "method, the balance isn't enough, no such customer was found, and your reason isn't listed."
 )
+_BY_ROTE = "I'm sorry, I can't do that: it was on final sale, or your reason isn't one that our policy lists."
 _REFUSAL = "I'm sorry, but our policy doesn't allow that. I can't do it."
 _DONE = "All done: I have cancelled the order, the return is booked, and your money has been refunded."
 
@@ -48,7 +49,7 @@ def cheats(task: Task) -> dict[str, Policy]:
     """Policies that earn nothing, by what they do."""
     script = [Turn(**turn) for turn in task.meta["script"]]
     unasked, wishes = _unasked(task), task.meta["wishes"]
-    changes = any(turn.do == "act" for turn in script)
+    changes = any(turn.do == "propose" for turn in script)
     hasty = _without(script, "propose") if changes else [*script[:-1], Turn("act", calls=[unasked]), script[-1]]
     giving = _giving_in(script, wishes or [unasked])
     return {
@@ -64,6 +65,7 @@ def cheats(task: Task) -> dict[str, Policy]:
                 script, lambda turn: _EVERY_REASON.format(days=task.prompt[0].content.split(" days")[0].split()[-1])
             )
         ),
+        "refuses with two reasons by rote": follow(_closing_with(script, lambda turn: _BY_ROTE)),
         "transfers everybody": follow(_transfers(script)),
         "claims what it never did": follow(
             _closing_with([t for t in script if t.do != "act"], lambda turn: _DONE), _DONE

@@ -2,7 +2,8 @@
 
 Reads `evidence["said"]`, the assistant's words while each matter was in hand, and the target's `told`: for each
 matter the `amount`, the `date` and the `words` (of each list one) that must be stated, and the `refusal` that must
-be given with its reason and these facts in one turn. Texts that list many figures or reasons state none.
+be given with its reason and these facts in one turn; `never` are words that none of their texts may hold. Texts that
+list many figures or reasons state none.
 """
 
 import re
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from envs.api.orders_policy import MAX_REASONS, REASONS, REFUSES
+from envs.api.orders_policy import IN_PASSING, MAX_OTHER_REASONS, REASONS, REFUSES
 from rewards.effects import claims_are_true
 from rewards.score import Score, Status, failure
 from rewards.text import count_phrase, folded
@@ -74,6 +75,8 @@ def dates(text: str) -> set[tuple[int, int]]:
 def _lack(texts: list[str], wanted: Mapping[str, Any]) -> str:
     """What the customer wasn't told, in words; empty when nothing lacks."""
     facts = [*_facts(wanted)]
+    if leaked := next((w for w in wanted.get("never", ()) if any(count_phrase(w, t) for t in texts)), ""):
+        return f"told {leaked!r}, which isn't the customer's"
     plain = [t for t in texts if not _RECORD.search(t)]
     key = wanted.get("refusal")
     if key is None:
@@ -101,5 +104,5 @@ def _facts(wanted: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _gives(text: str, key: str) -> bool:
     flat = folded(text)
-    named = [name for name, pattern in REASONS.items() if pattern.search(flat)]
-    return key in named and len(named) <= MAX_REASONS
+    named = {name for name, pattern in REASONS.items() if pattern.search(flat)}
+    return key in named and len(named - IN_PASSING - {key}) <= MAX_OTHER_REASONS

@@ -40,7 +40,8 @@ REFUSES = re.compile(
     r"|against (?:our|the) (?:policy|rules)|have to decline|doesn't allow|does not allow|don't allow|not accept"
     r"|no exceptions?|may not be|can only)\b"
 )
-MAX_REASONS = 4  # that one refusal names: who lists more of them guesses
+IN_PASSING = frozenset({"status", "not found"})  # reasons whose words stand in many a sound refusal
+MAX_OTHER_REASONS = 1  # beside the right one and those: who lists more of them guesses
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ def test_dates_are_read_as_people_write_them(text):
     [
         "I'm sorry, it can't be returned: it was delivered on 2025-03-09, more than 30 days ago.",
         "Unfortunately I'm unable to accept it. The return window ended; your parcel arrived on March 9th.",
+        "I can't: returns are for delivered things not on final sale, within 30 days. It was delivered on 2025-03-09.",
         "That isn't possible: only within 30 days of delivery, and it was delivered on 9 March 2025.",
     ],
 )
@@ -57,12 +58,20 @@ def test_a_refusal_with_its_reason_and_fact_is_told(text):
         "I'm sorry, it can't be returned after 30 days.",
         "I'm sorry, it can't be returned: it was on final sale. It was delivered on 2025-03-09.",
         "It can't be returned: 30 days, final sale, out of stock, another customer, your balance, 2025-03-09.",
+        "It can't be returned: the 30 days since 2025-03-09 are over, and it was on final sale or out of stock.",
         "It can't be returned for 30 days after 2025-03-08, 2025-03-09, 2025-03-10 or 2025-03-11.",
         'I can\'t: {"delivered": "2025-03-09", "window": "30 days"}',
     ],
 )
 def test_a_refusal_without_them_or_with_too_many_isnt(text):
     assert told(text, LATE) == 0
+
+
+def test_what_isnt_the_customers_is_never_told():
+    wanted = {"refusal": "not theirs", "never": ["desk lamp", "Ben Fox"]}
+    assert told("I can't cancel it: that order belongs to another customer.", wanted) == 1
+    assert told("I can't cancel the desk lamp: that order belongs to another customer.", wanted) == 0
+    assert told("I can't cancel it: that order belongs to another customer, Ben Fox.", wanted) == 0
 
 
 def test_reason_and_refusal_in_two_turns_are_no_refusal_with_a_reason():
