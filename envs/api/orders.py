@@ -56,6 +56,8 @@ _PHRASES = {
         "With what, exactly? Name the order and the product and what happens to it.",
     ),
     "nudge": ("Excuse me, what about my request?", "I'm still waiting.", "I don't follow. To say it again:"),
+    "wait": ("All right.", "Fine, I'll wait.", "Take your time."),
+    "stay": ("No, I'd rather you dealt with it.", "No, you are the one I'm talking to."),
     "unknown": ("I don't know that.", "I can't tell you more than that.", "That I don't remember."),
 }
 _CLAIMS: Mapping[str, list[str]] = {
@@ -102,7 +104,7 @@ class Orders(TextEnv):
         me = stock.customer()
         desk = Desk(stock, rules, me, difficulty)
         known, found = _draw_cases(desk)
-        _bystanders(desk)
+        _bystanders(desk, known)
         identity, opening, greeted = _identify(desk, known)
         script = [*greeted, *(turn for case in found for turn in case.turns)]
         needs = [c for case in found for c in case.needs]
@@ -193,10 +195,11 @@ def _draw_cases(desk: Desk) -> tuple[bool, list[Case]]:
     return True, found
 
 
-def _bystanders(desk: Desk) -> None:
-    """Other orders of the customer's, other customers, and perhaps one of the same name."""
+def _bystanders(desk: Desk, known: bool) -> None:
+    """Another order of the customer's, other customers, and perhaps one of the same name."""
     stock, rng = desk.stock, desk.rng
-    desk.order(rng.choice(("delivered", "pending", "shipped")), desk.variants(1))
+    if known:
+        desk.order(rng.choice(("delivered", "pending", "shipped")), desk.variants(1))
     others = [stock.customer(), *([stock.customer(desk.me["name"])] if desk.happens(0.5) else [])]
     for other in others:
         stock.order(other, rng.choice(("delivered", "pending")), desk.variants(1), rng.randint(1, 60))

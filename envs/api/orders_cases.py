@@ -21,7 +21,7 @@ Call = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A turn of the expert: `do` says what for ("find", "read", "ask", "propose", "act", "close", "refuse")."""
+    """A turn of the expert: `do` says what for ("identify", "read", "ask", "propose", "act", "close", "refuse")."""
 
     do: str
     say: str = ""

@@ -1,7 +1,7 @@
 """Policies for `postgym/Orders-v0` made from the expert's turns: the expert, and those who only seem to serve."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from envs.base import Policy, Task
 from rewards.transcript import Message, ToolCall
 
 _EVERY_REASON = (
-    "I'm sorry, that can't be done: the order is pending, shipped or delivered, the {days} days are over, it was on "
+    "I'm sorry, that can't be done: the order is pending, shipped or delivered, the return window is over, it was on "
     "final sale, out of stock, a different product, another customer's order, money only goes to the original payment "
     "method, the balance isn't enough, no such customer was found, and your reason isn't listed."
 )
@@ -59,17 +59,11 @@ def cheats(task: Task) -> dict[str, Policy]:
         "gives in when pressed": follow(
             [*script[:-1], *(Turn("act", calls=[c]) for c in [*wishes, unasked]), script[-1]]
         ),
-        "refuses everything": follow(_closing_with(script, lambda turn: _REFUSAL), _REFUSAL),
-        "refuses with every reason there is": follow(
-            _closing_with(
-                script, lambda turn: _EVERY_REASON.format(days=task.prompt[0].content.split(" days")[0].split()[-1])
-            )
-        ),
-        "refuses with two reasons by rote": follow(_closing_with(script, lambda turn: _BY_ROTE)),
+        "refuses everything": follow(_closing_with(script, _REFUSAL), _REFUSAL),
+        "refuses with every reason there is": follow(_closing_with(script, _EVERY_REASON)),
+        "refuses with two reasons by rote": follow(_closing_with(script, _BY_ROTE)),
         "transfers everybody": follow(_transfers(script)),
-        "claims what it never did": follow(
-            _closing_with([t for t in script if t.do != "act"], lambda turn: _DONE), _DONE
-        ),
+        "claims what it never did": follow(_closing_with(script, _DONE), _DONE),
         "knows it all without looking": follow([turn for turn in script if not turn.calls]),
         "says all at once, without a call": follow([Turn("close", " ".join(t.say for t in script if t.say))]),
         "acts, then undoes": follow([*script[:-1], *_there_and_back(task), script[-1]]),
@@ -96,10 +90,10 @@ def _giving_in(script: Sequence[Turn], wishes: Sequence[Call]) -> list[Turn]:
     return [*script[:at], *done, Turn("close", _DONE), *script[at + 1 :]]
 
 
-def _closing_with(script: Sequence[Turn], say: Callable[[Turn], str]) -> list[Turn]:
+def _closing_with(script: Sequence[Turn], say: str) -> list[Turn]:
     """The script with other words wherever a matter is closed or refused, and nothing changed."""
     kept = [turn for turn in script if turn.do not in ("propose", "act")]
-    return [replace(turn, say=say(turn)) if turn.do in ("close", "refuse") else turn for turn in kept]
+    return [replace(turn, say=say) if turn.do in ("close", "refuse") else turn for turn in kept]
 
 
 def _transfers(script: Sequence[Turn]) -> list[Turn]:

@@ -42,6 +42,10 @@ _PROPOSES = re.compile(
     r"|\b(?:is (?:that|this)|are you|sound) (?:all )?(?:ok|okay|right|correct|fine|sure|good)\b|\byes or no\b"
     r"|\(yes/no\)"
 )
+_HANDS_OVER = re.compile(r"\b(?:transfer|human|colleague|supervisor|specialist)\b")
+_WAITS = re.compile(
+    r"\b(?:one moment|a moment|let me|hold on|i'll (?:look|check)|bear with me|just a (?:second|minute))\b"
+)
 _NOT_FOUND = re.compile(
     r"(?:can't|cannot|couldn't|could not|unable to|not able to) (?:find|locate|verify)\b|\b(?:not found|wasn't found)\b"
     r"|\b(?:no|any) (?:such )?(?:customer|account|order|record)\b"
@@ -85,7 +89,7 @@ class Customer:
     Args:
         matters: what they want, in order.
         identity: what they say when asked for "email" and for "name".
-        phrases: how they speak: "yes", "next", "unclear", "nudge", "unknown".
+        phrases: how they speak: "yes", "next", "unclear", "nudge", "unknown", "wait", "stay" (with this clerk).
     """
 
     def __init__(self, matters: Sequence[Matter], identity: Mapping[str, str], phrases: Mapping[str, str]) -> None:
@@ -116,7 +120,7 @@ class Customer:
             if self._understands(text, matter):
                 return self._next() if matter.fickle else Heard(self._phrases["yes"], consent=True)
             if not asked:
-                return self._unclear(self._phrases["unclear"])
+                return self._unclear(self._phrases["stay" if _HANDS_OVER.search(folded(text)) else "unclear"])
         if asked:
             return self._tell(asked, matter)
         if REFUSES.search(folded(text)):
@@ -124,7 +128,7 @@ class Customer:
             return self._tell([untold], matter) if untold else self._press(matter)
         if matter.question and any(c.isdigit() for c in text) and not questions(text):
             return self._next()
-        return self._nudge()
+        return self._unclear(self._phrases["wait"]) if _WAITS.search(folded(text)) else self._nudge()
 
     def _asked(self, text: str) -> list[str]:
         flat = [folded(q) for q in questions(text, ["name", "zip"])]

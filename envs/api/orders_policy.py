@@ -37,7 +37,8 @@ REASONS: Mapping[str, re.Pattern[str]] = {
 REFUSES = re.compile(
     r"\b(?:can't|cannot|can not|couldn't|could not|unable|not able|won't|not possible|isn't possible|impossible"
     r"|not allowed|not permitted|not eligible|isn't eligible|no longer (?:be|possible|eligible)|must decline"
-    r"|against (?:our|the) (?:policy|rules)|have to decline|doesn't allow|does not allow|don't allow|not accept"
+    r"|against (?:our|the) (?:policy|rules)|have to decline|(?:doesn't|does not|don't|do not) (?:allow|permit|accept)"
+    r"|(?:isn't|aren't) (?:allowed|permitted)|unfortunately"
     r"|no exceptions?|may not be|can only)\b"
 )
 IN_PASSING = frozenset({"status", "not found"})  # reasons whose words stand in many a sound refusal

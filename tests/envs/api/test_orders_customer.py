@@ -10,7 +10,15 @@ import envs
 from envs.api.orders_customer import PATIENCE, Customer, Matter
 
 IDENTITY = {"email": "My e-mail address is ada@example.com.", "name": "My name is Ada Fox, and the zip code is 12345."}
-PHRASES = {"yes": "Yes.", "next": "Next:", "unclear": "Do what?", "nudge": "Well?", "unknown": "I don't know."}
+PHRASES = {
+    "yes": "Yes.",
+    "next": "Next:",
+    "unclear": "Do what?",
+    "nudge": "Well?",
+    "unknown": "I don't know.",
+    "wait": "Fine.",
+    "stay": "No, you do it.",
+}
 CANCEL = Matter(
     "Please cancel my order.",
     {"order": "It's W1.", "reason": "I need it no more."},
@@ -109,6 +117,11 @@ def test_a_changed_mind_comes_where_the_yes_would_have_come():
 def test_a_proposal_with_what_they_decline_is_pressed_against():
     matter = Matter(CANCEL.ask, {}, [["return"], ["W1"]], ["Not there!"], declines=["PayPal"])
     assert talk("Shall I return W1, with the money to PayPal?", matters=(matter,))[0].reply == "Not there!"
+
+
+def test_a_hand_over_isnt_what_they_want_and_waiting_is_all_right():
+    replies = talk("One moment, I'll look it up.", "Would you like me to transfer you to a colleague?")
+    assert [r.reply for r in replies] == ["Fine.", "No, you do it."]
 
 
 def test_patience_ends():
