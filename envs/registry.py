@@ -32,6 +32,7 @@ _ENVIRONMENTS = {
     "Functions-v0": "envs.api.functions:Functions",
     "Currency-v0": "envs.api.currency:Currency",
     "Units-v0": "envs.api.units:Units",
+    "Orders-v0": "envs.api.orders:Orders",
     "Code-v0": "envs.code:Code",
     "CodeDebug-v0": "envs.code_debug:CodeDebug",
     "CodeOutput-v0": "envs.code_output:CodeOutput",
