@@ -21,6 +21,7 @@ _ENVIRONMENTS = {
     "Calculus-v0": "envs.mathematics.calculus:Calculus",
     "Geometry-v0": "envs.mathematics.geometry:Geometry",
     "Constraints-v0": "envs.constraints:Constraints",
+    "Poetry-v0": "envs.style.poetry:Poetry",
     "Chemistry-v0": "envs.domain.chemistry:Chemistry",
     "Dates-v0": "envs.domain.dates:Dates",
     "Finance-v0": "envs.domain.finance:Finance",
