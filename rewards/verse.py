@@ -10,13 +10,15 @@ The reward reads these keys of the target, all plain JSON:
     forbidden  optional words that must not be
 
 Where a word has several pronunciations any listed one counts. A line with a word that the dictionary lacks can't be
-verified, and so is not met. Grammar and sense can't be judged by rules; what can be is in `_unlike_language`.
+verified, and so is not met. Of language the rules judge what they can (`_unlike_language`): repetition, lines that say
+the same, lists of words, pairs of small words that no sentence has. Order and sense beyond that go unjudged: for these
+put a judge or a learned reward beside it.
 """
 
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 from rewards.constraint_types import Finding
@@ -34,16 +36,23 @@ DISTINCT = 0.5  # of all words have to differ
 FUNCTION_SHARE = (0.15, 0.7)  # of all words: fewer is a list, more says nothing
 _ARTICLES = frozenset(("a", "an", "the"))
 _BEFORE_NOUNS = _ARTICLES | {"my", "our", "your", "their", "its", "every"}
-_NEVER_AFTER_THEM = _BEFORE_NOUNS | frozenset(
-    "of to from with at by for in on into onto and or but if because when while than as he she it we they i him them "
-    "us me you is are was were am be has have had does did".split()
+_PREPOSITIONS = "of to from with at by for into onto beside beneath upon against among without toward"
+_SMALL = (
+    "in on and or but if because when while than as he she it we they i him them us me you is are was were am be has "
+    "have had does did this that these those each his her another across along around towards during"
 )
-FUNCTION_WORDS = _NEVER_AFTER_THEM | frozenset(
-    "this that these those his her each all some no not one so yet then there here where who what which how over under "
-    "near behind beyond above below across along around between among before after until through past beside beneath "
-    "within without against upon toward towards will shall would could should may might can must do been being like "
-    "up down out off again still now never ever just only too very".split()
+_OTHERS = (
+    "all some no not one so yet then there here where who what which how over under near behind beyond above below "
+    "between before after until through past within will shall would could should may might can must do been being "
+    "like up down out off again still now never ever just only too very"
 )
+_STRANDED = "of with at by and or but is are was were he she we they i"
+_NEVER_AFTER_THEM = _BEFORE_NOUNS | {*_PREPOSITIONS.split(), *_SMALL.split()}
+FUNCTION_WORDS = _NEVER_AFTER_THEM | set(_OTHERS.split())
+_NEVER_AFTER = {  # what never follows a word within a line
+    **dict.fromkeys(("each", "another", "his"), _BEFORE_NOUNS | {"his", "each", "another"}),
+    **dict.fromkeys(_PREPOSITIONS.split(), frozenset(_STRANDED.split())),
+}
 _BESIDES_LETTERS = re.compile(r"[\s.,;:!?'’‘\"“”()\-–—…]*")
 _STRONG = {"iambic": 1, "trochaic": 0}  # the remainder by two of a strong position, from 0
 
@@ -155,10 +164,9 @@ def _unlike_language(lines: Sequence[Sequence[str]]) -> str:
     share = sum(counts[word] for word in FUNCTION_WORDS) / len(said)
     if not FUNCTION_SHARE[0] <= share <= FUNCTION_SHARE[1]:
         return f"no sentences: {share:.0%} of the words are function words"
-    for word, following in zip(said, [*said[1:], "of"], strict=True):
-        if word in _BEFORE_NOUNS and following in _NEVER_AFTER_THEM:
-            return f"no sentences: nothing follows {word!r}"
-    return ""
+    barred = [(a, b) for a, b in pairwise([*said, "of"]) if a in _BEFORE_NOUNS and b in _NEVER_AFTER_THEM]
+    barred += [(a, b) for line in lines for a, b in pairwise(line) if b in _NEVER_AFTER.get(a, ())]
+    return f"no sentences: {' '.join(barred[0])!r}" if barred else ""
 
 
 def _fault(target: Mapping[str, Any]) -> str:

@@ -103,7 +103,7 @@ def _draft(rng: random.Random, target: Mapping[str, Any]) -> list[str]:
     ends = _line_ends(rng, scheme, forbidden | set(subjects), target["syllables"][0][1], target.get("meter", ""))
     places = rng.sample(range(count), count)
     subject_of = dict(zip(places, subjects, strict=False))
-    used = forbidden | set(subjects)
+    used = {*forbidden, *subjects, *ends}
     lines: list[str] = []
     for i, (low, high) in enumerate(target["syllables"]):
         letter = acrostic[i] if acrostic else ""
@@ -125,7 +125,9 @@ def _line_ends(rng: random.Random, scheme: str, taken: set[str], length: int, me
         family: list[str] = []
         while len(family) < len(places):
             first = rng.choice(NOUNS)
-            family = [n for n in (first, *rhyming(first)) if n not in taken and _may_stand(n, length - _length(n), meter)]
+            family = [
+                n for n in (first, *rhyming(first)) if n not in taken and _may_stand(n, length - _length(n), meter)
+            ]
             if any(n in rhyming(other) for n in family for other in chosen):
                 family = []
         picked = rng.sample(family, len(places))

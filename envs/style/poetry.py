@@ -57,12 +57,11 @@ _OCCASIONS = (
     *("", " for a birthday card", " for my niece", " for the school paper", " for a calendar", " to read aloud"),
     *(" for a friend who moves away", " for the wall of our kitchen", " for a class of beginners"),
 )
-_METERS = {
-    "iambic": "Keep to iambic meter: unstressed and stressed syllables in turn, beginning unstressed. The main stress "
-    "of a longer word falls on a stressed place, an article never does.",
-    "trochaic": "Keep to trochaic meter: stressed and unstressed syllables in turn, beginning stressed. The main stress "
-    "of a longer word falls on a stressed place, an article never does.",
-}
+_BEGINNING = {"iambic": "unstressed", "trochaic": "stressed"}
+_METER = (
+    "Keep to {meter} meter: unstressed and stressed syllables in turn, beginning {first}. The main stress of a longer "
+    "word falls on a stressed place, an article never does."
+)
 _UNWANTED = ("and", "the", "old", "this", "by", "my", "dark", "on", "bright", "soft", "over", "love", "like", "every")
 
 
@@ -81,9 +80,7 @@ class Poetry(TextEnv):
             poem = ",\n".join(lines) + "."
             if keeps_form(_said(poem), target).value == 1:
                 break
-        return Task(
-            prompt=(SYSTEM, Message("user", _request(rng, name, target))), target=target, meta={"poem": poem}
-        )
+        return Task(prompt=(SYSTEM, Message("user", _request(rng, name, target))), target=target, meta={"poem": poem})
 
     def expert(self, task: Task) -> Policy:
         """The poem that was composed to the demands."""
@@ -104,13 +101,22 @@ class Poetry(TextEnv):
         return {
             "one word": says("\n".join([" ".join([subject] * low)] * count)),
             "one line again and again": says("\n".join([lines[0]] * count)),
-            "one line, its last word changed": says("\n".join(f"{lines[0].rpartition(' ')[0]} {n}" for n in _ends(task))),
+            "one line, its last word changed": says(
+                "\n".join(f"{lines[0].rpartition(' ')[0]} {n}" for n in _ends(task))
+            ),
             "empty lines": says("\n".join(["- "] * count)),
             "title only": says(f"The {shown}"),
             "a list of nouns": says("\n".join(_nouns(task))),
             "articles and nouns": says("\n".join(f"the {subject} the {noun} the" for noun in _ends(task))),
             "syllables without words": says("\n".join(["la " * low + subject] * count)),
-            "letters of the alphabet": says("\n".join(f"{subject} b c d e g p t v"[: len(subject) + low] for _ in lines)),
+            "its words in any order": Exploit(
+                lambda messages: _shuffled(task),
+                0.35,
+                "a line's order is judged by pairs of small words alone; where no sound is asked for, some pass",
+            ),
+            "letters of the alphabet": says(
+                "\n".join(f"{subject} b c d e g p t v"[: len(subject) + low] for _ in lines)
+            ),
             "a look-alike letter in every line": says(task.meta["poem"].replace("e", "\u0435").replace("a", "\u0430")),
             "a zero-width space in the subject": says("\n".join(["o\u200bf " * low] * count) + subject),
             "in its thinking only": says(f"<think>{task.meta['poem']}</think>I wrote about {subject}."),
@@ -129,6 +135,15 @@ def _ends(task: Task) -> list[str]:
     """As many nouns as there are lines, rhyming where that is easy."""
     family = [task.target["words"][0], *rhyming(task.target["words"][0]), *NOUNS]
     return family[: len(task.target["syllables"])]
+
+
+def _shuffled(task: Task) -> str:
+    """The poem with the words of each line in another order, all but the last."""
+    rng, lines = random.Random(task.seed), []
+    for line in task.meta["poem"].splitlines():
+        *before, last = line.split()
+        lines.append(" ".join([*rng.sample(before, len(before)), last]))
+    return "\n".join(lines)
 
 
 def _nouns(task: Task) -> list[str]:
@@ -176,10 +191,12 @@ def _sentences(rng: random.Random, name: str, target: dict[str, Any]) -> list[st
         free = " (lines marked - are free)" if "-" in target["rhymes"] else ""
         told.append(f"Its rhyme scheme is {target['rhymes']}{free}.")
     if target.get("meter"):
-        told.append(_METERS[target["meter"]])
+        told.append(_METER.format(meter=target["meter"], first=_BEGINNING[target["meter"]]))
     if target.get("acrostic"):
         told.append(f'The first letters of its lines spell "{target["acrostic"]}".')
-    told.append(rng.choice((f"Use {quoted}.", f"It has to hold {quoted}.", f"Let {quoted} stand in it, word for word.")))
+    told.append(
+        rng.choice((f"Use {quoted}.", f"It has to hold {quoted}.", f"Let {quoted} stand in it, word for word."))
+    )
     if target.get("forbidden"):
         unwanted = ", ".join(f'"{word}"' for word in target["forbidden"])
         told.append(rng.choice((f"Do without {unwanted}.", f"These words must not be in it: {unwanted}.")))
