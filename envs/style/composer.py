@@ -101,6 +101,8 @@ def _draft(rng: random.Random, target: Mapping[str, Any]) -> list[str]:
     scheme, acrostic = target.get("rhymes") or "-" * count, target.get("acrostic", "")
     forbidden, subjects = set(target.get("forbidden", ())), list(target.get("words", ()))
     ends = _line_ends(rng, scheme, forbidden | set(subjects), target["syllables"][0][1], target.get("meter", ""))
+    if not ends:
+        return []
     places = rng.sample(range(count), count)
     subject_of = dict(zip(places, subjects, strict=False))
     used = {*forbidden, *subjects, *ends}
@@ -117,19 +119,22 @@ def _draft(rng: random.Random, target: Mapping[str, Any]) -> list[str]:
 
 
 def _line_ends(rng: random.Random, scheme: str, taken: set[str], length: int, meter: str) -> list[str]:
-    """A last word for every line that rhymes, each letter's from a rhyme of its own; "" where a line is free."""
+    """A last word for every line that rhymes, each letter's from a rhyme of its own; "" where a line is free.
+
+    Empty when the vocabulary has no such rhymes.
+    """
     ends: list[str] = [""] * len(scheme)
     chosen: list[str] = []
     for letter in dict.fromkeys(scheme.replace("-", "")):
         places = [i for i, c in enumerate(scheme) if c == letter]
         family: list[str] = []
-        while len(family) < len(places):
-            first = rng.choice(NOUNS)
-            family = [
-                n for n in (first, *rhyming(first)) if n not in taken and _may_stand(n, length - _length(n), meter)
-            ]
-            if any(n in rhyming(other) for n in family for other in chosen):
-                family = []
+        for first in rng.sample(NOUNS, len(NOUNS)):
+            rhymes = (n for n in (first, *rhyming(first)) if n not in taken)
+            family = [n for n in rhymes if _may_stand(n, length - _length(n), meter)]
+            if len(family) >= len(places) and not any(n in rhyming(other) for n in family for other in chosen):
+                break
+        else:
+            return []
         picked = rng.sample(family, len(places))
         chosen += picked
         for place, noun in zip(places, picked, strict=True):

@@ -46,26 +46,9 @@ ADJECTIVES = (
     *("familiar", "remembered", "delicate", "beautiful", "abandoned", "enormous", "serene", "remote", "immense"),
 )
 DETERMINERS = (  # the commonest more than once: it is drawn as often
-    *(
-        "the",
-        "the",
-        "the",
-        "the",
-        "a",
-        "a",
-        "an",
-        "an",
-        "my",
-        "your",
-        "this",
-        "that",
-        "each",
-        "one",
-        "her",
-        "his",
-        "no",
-    ),
-    *("every", "another"),
+    *("the",) * 4,
+    *("a", "an") * 2,
+    *("my", "your", "this", "that", "each", "one", "her", "his", "no", "every", "another"),
 )
 OPENERS = {
     "a": "again afterwards always already",
