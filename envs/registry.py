@@ -22,6 +22,7 @@ _ENVIRONMENTS = {
     "Geometry-v0": "envs.mathematics.geometry:Geometry",
     "Constraints-v0": "envs.constraints:Constraints",
     "Poetry-v0": "envs.style.poetry:Poetry",
+    "Structured-v0": "envs.style.structured:Structured",
     "Chemistry-v0": "envs.domain.chemistry:Chemistry",
     "Dates-v0": "envs.domain.dates:Dates",
     "Finance-v0": "envs.domain.finance:Finance",
