@@ -28,9 +28,9 @@ SYSTEM = Message(
 _LIMERICK = [[7, 10], [7, 10], [4, 7], [4, 7], [7, 10]]
 _FORMS: tuple[Form, ...] = (
     (0.0, "poem of two lines", [[4, 10]] * 2, "", ""),
-    (0.0, "poem of three lines", [[4, 10]] * 3, "", ""),
-    (0.15, "haiku", [[5, 5], [7, 7], [5, 5]], "", ""),
-    (0.2, "rhyming couplet", [[6, 10]] * 2, "AA", ""),
+    (0.05, "poem of three lines", [[4, 10]] * 3, "", ""),
+    (0.1, "rhyming couplet", [[6, 10]] * 2, "AA", ""),
+    (0.2, "haiku", [[5, 5], [7, 7], [5, 5]], "", ""),
     (0.3, "poem of four lines", [[6, 10]] * 4, "-A-A", ""),
     (0.4, "tanka", [[5, 5], [7, 7], [5, 5], [7, 7], [7, 7]], "", ""),
     (0.45, "poem in couplets", [[7, 9]] * 4, "AABB", ""),

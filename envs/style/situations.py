@@ -83,9 +83,8 @@ def day(rng: random.Random) -> date:
     return date(2027, 1, 1) + timedelta(days=rng.randrange(3_650))
 
 
-def told_date(iso: str) -> str:
+def told_date(when: date) -> str:
     """A date as people write it: "4 March 2031"."""
-    when = date.fromisoformat(iso)
     return f"{when.day} {MONTHS[when.month - 1]} {when.year}"
 
 
@@ -95,6 +94,14 @@ def _date(key: str, *told: str) -> Fact:
 
 def _name(key: str, *told: str) -> Fact:
     return Fact(key, {"type": "string"}, person, told)
+
+
+def _mail(key: str, *told: str) -> Fact:
+    return Fact(key, {"type": "string", "format": "email"}, _address, told)
+
+
+def _address(rng: random.Random) -> str:
+    return f"{rng.choice(FIRST).lower()}{rng.randint(10, 99)}@example.{rng.choice(('org', 'com', 'net'))}"
 
 
 def _whole(key: str, low: int, high: int, *told: str) -> Fact:
@@ -124,6 +131,7 @@ WORLDS = (
         ),
         (
             _name("customer", "The customer is {v}.", "It is for {v}.", "{v} sent it."),
+            _mail("email", "Mail goes to {v}.", "The address for mail is {v}."),
             _code("number", "OR", "It goes under the number {v}.", "Its number is {v}."),
             _date("deliver_by", "It has to be delivered by {v}.", "The last day for delivery is {v}."),
             _flag("paid", "The bill has been paid already.", "The bill has not been paid yet."),
@@ -162,6 +170,7 @@ WORLDS = (
         ("A guest has booked a room with us.", "There is a new booking at the hotel.", "Please note this booking."),
         (
             _name("guest", "The guest is called {v}.", "The room is for {v}."),
+            _mail("email", "Mail goes to {v}.", "The address for mail is {v}."),
             _whole("room", 100, 499, "It is room {v}.", "Room {v} was given."),
             _date("arrival", "The guest arrives on {v}.", "Arrival is on {v}."),
             _whole("nights", 2, 14, "The stay is of {v} nights.", "The guest stays {v} nights."),
@@ -226,6 +235,7 @@ WORLDS = (
         ("The school plans a course.", "A new course is to be announced.", "This course is for the programme."),
         (
             _name("teacher", "{v} teaches it.", "The teacher is {v}."),
+            _mail("email", "Mail goes to {v}.", "The address for mail is {v}."),
             _date("starts_on", "It starts on {v}.", "The first day is {v}."),
             _whole("seats", 8, 40, "There are seats for {v} people.", "{v} people can take part."),
             _choice(
@@ -297,8 +307,11 @@ WORLDS = (
 )
 
 
-def situation(rng: random.Random, difficulty: float, facts: int, things: int) -> Situation:
-    """A situation with that many facts and things; harder ones are told out of order, with asides and in words."""
+def situation(rng: random.Random, difficulty: float, facts: int, things: int, nested: bool = True) -> Situation:
+    """A situation with that many facts and things; harder ones are told out of order, with asides and in words.
+
+    People of harder ones are objects of two names, where `nested` allows it.
+    """
     world = rng.choice(WORLDS)
     chosen = sorted(rng.sample(range(len(world.facts)), min(facts, len(world.facts))))
     record: dict[str, Any] = {}
@@ -306,6 +319,8 @@ def situation(rng: random.Random, difficulty: float, facts: int, things: int) ->
     for fact in (world.facts[i] for i in chosen):
         record[fact.key] = value = fact.draw(rng)
         said.append(_tell(rng, fact, value, difficulty))
+        if fact.draw is person and nested and rng.random() < difficulty - 0.4:
+            record[fact.key] = dict(zip(("first_name", "last_name"), value.split(), strict=True))
     if things:
         record[world.things] = _things(rng, world, things)
         said.append(_told_things(rng, world, record[world.things], difficulty))
@@ -318,12 +333,16 @@ def situation(rng: random.Random, difficulty: float, facts: int, things: int) ->
 
 def schema_of(world: World, record: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON schema of a record of that world: all that is in it, and nothing else."""
-    facts = {fact.key: dict(fact.schema) for fact in world.facts if fact.key in record}
+    facts = {fact.key: _schema_of_fact(fact, record[fact.key]) for fact in world.facts if fact.key in record}
     if world.things in record:
         kinds = {"name": "string", "count": "integer", "amount": "number"}
         thing = {key: {"type": kinds[kind]} for key, kind in world.thing.items()}
         facts[world.things] = {"type": "array", "items": _object(thing)}
     return _object(facts)
+
+
+def _schema_of_fact(fact: Fact, value: Any) -> dict[str, Any]:
+    return _object({key: dict(fact.schema) for key in value}) if isinstance(value, dict) else dict(fact.schema)
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
@@ -348,7 +367,9 @@ def _told_things(rng: random.Random, world: World, things: Sequence[Mapping[str,
 def _tell(rng: random.Random, fact: Fact, value: Any, difficulty: float) -> str:
     if fact.spoken is not None:
         return fact.spoken[value]
-    shown = told_date(value) if fact.schema.get("format") == "date" else _spoken(rng, value, difficulty)
+    shown = (
+        told_date(date.fromisoformat(value)) if fact.schema.get("format") == "date" else _spoken(rng, value, difficulty)
+    )
     sentence = rng.choice(fact.told).format(v=shown)
     return f"{sentence[0].upper()}{sentence[1:]}"
 

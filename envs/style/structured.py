@@ -105,7 +105,7 @@ def _yaml(rng: random.Random, difficulty: float) -> Draft:
 
 
 def _ini(rng: random.Random, difficulty: float) -> Draft:
-    told = _told(rng, difficulty, things=2 + round(8 * difficulty**2))
+    told = situation(rng, difficulty, 2 + round(4 * difficulty), 2 + round(8 * difficulty**2), nested=False)
     world = told.world
     things = told.record.pop(world.things)
     count = next(key for key, kind in world.thing.items() if kind == "count")
