@@ -17,12 +17,13 @@
     footers    the lines that close the message, as ["Fixes: #12"]
     columns    [most of the first line, most of the others]
 
-Both read `names` and `decoys`: every name and number in a text must be one of the texts above or of `names`, and no
-`decoys` may stand in it. Whether a sentence says the right thing about its facts can't be judged by rules.
+Both read `names` and `decoys`: every number and every name in a text must be one of the texts above or of `names`,
+and no `decoys` may stand in it. Names are told by their capital, so one that opens a sentence goes unseen; so does a
+sentence that says the wrong thing with the right facts: rules can't judge that.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rewards.score import Score, Status, failure
@@ -36,6 +37,27 @@ _COMMIT = re.compile(r"([a-z]+)(?:\(([a-z0-9_\-/]+)\))?(!?): (\S.*)")
 _FOOTER = re.compile(r"(?:[A-Z][A-Za-z-]*|BREAKING CHANGE): \S.*")
 _NUMBER = re.compile(r"\w*\d[\w.:,\-/]*\w|\d")
 _START = re.compile(r"(?:^|[.!?:]\s+|\n\s*)\W*(\w+)")
+_FACT_WORDS = frozenset(  # numbers and days without a digit, wherever they stand
+    (
+        *(
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "dozen",
+            "twenty",
+        ),
+        *("thirty", "forty", "fifty", "hundred", "thousand", "million", "monday", "tuesday", "wednesday", "thursday"),
+        *("friday", "saturday", "sunday", "today", "tomorrow", "yesterday"),
+    )
+)
 _ALWAYS = frozenset(("i", "i'm", "i'd", "i'll", "i've"))
 
 
@@ -60,7 +82,7 @@ def _has(target: Mapping[str, Any], **kinds: type) -> bool:
     return all(isinstance(target.get(name), kind) for name, kind in {**kinds, **shared}.items())
 
 
-def _judged(transcript: Transcript, target: Mapping[str, Any], find: Any) -> Score:
+def _judged(transcript: Transcript, target: Mapping[str, Any], find: Callable[[str, Mapping[str, Any]], str]) -> Score:
     text = unfenced(transcript.answer).replace("\r\n", "\n")
     if visible(text) != text or len(text) > MAX_CHARS:
         return Score(0.0, "signs that one can't see, or too much text", status=Status.INVALID_OUTPUT)
@@ -151,6 +173,9 @@ def _made_up(text: str, target: Mapping[str, Any]) -> str:
     known = " ".join(_texts({k: v for k, v in target.items() if k not in ("decoys", "words", "columns")}))
     numbers, names = set(_NUMBER.findall(known)), {w.casefold() for w in words(known)}
     if wrong := next((n for n in _NUMBER.findall(flat) if n not in numbers), ""):
+        return f"{wrong} was never said"
+    said = {w.casefold() for w in words(flat)}
+    if wrong := next(iter(sorted(said & _FACT_WORDS - names)), ""):
         return f"{wrong} was never said"
     opening = {m.start(1) for m in _START.finditer(text)}
     for match in re.finditer(r"[^\W\d_][\w'’-]*", text):
