@@ -20,7 +20,7 @@ _ENVIRONMENTS = {
     "Counting-v0": "envs.mathematics.counting:Counting",
     "Calculus-v0": "envs.mathematics.calculus:Calculus",
     "Geometry-v0": "envs.mathematics.geometry:Geometry",
-    "Constraints-v0": "envs.constraints:Constraints",
+    "Constraints-v0": "envs.style.constraints:Constraints",
     "Poetry-v0": "envs.style.poetry:Poetry",
     "Structured-v0": "envs.style.structured:Structured",
     "Chemistry-v0": "envs.domain.chemistry:Chemistry",
