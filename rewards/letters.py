@@ -37,27 +37,11 @@ _COMMIT = re.compile(r"([a-z]+)(?:\(([a-z0-9_\-/]+)\))?(!?): (\S.*)")
 _FOOTER = re.compile(r"(?:[A-Z][A-Za-z-]*|BREAKING CHANGE): \S.*")
 _NUMBER = re.compile(r"\w*\d[\w.:,\-/]*\w|\d")
 _START = re.compile(r"(?:^|[.!?:]\s+|\n\s*)\W*(\w+)")
-_FACT_WORDS = frozenset(  # numbers and days without a digit, wherever they stand
-    (
-        *(
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "dozen",
-            "twenty",
-        ),
-        *("thirty", "forty", "fifty", "hundred", "thousand", "million", "monday", "tuesday", "wednesday", "thursday"),
-        *("friday", "saturday", "sunday", "today", "tomorrow", "yesterday"),
-    )
+_IN_WORDS = (
+    "two three four five six seven eight nine ten eleven twelve dozen twenty thirty forty fifty hundred thousand "
+    "million monday tuesday wednesday thursday friday saturday sunday today tomorrow yesterday"
 )
+_FACT_WORDS = frozenset(_IN_WORDS.split())  # numbers and days without a digit, wherever they stand
 _ALWAYS = frozenset(("i", "i'm", "i'd", "i'll", "i've"))
 
 
@@ -78,8 +62,11 @@ def is_commit(transcript: Transcript, target: Mapping[str, Any]) -> Score:
 
 
 def _has(target: Mapping[str, Any], **kinds: type) -> bool:
-    shared = {"names": Sequence, "decoys": Sequence}
-    return all(isinstance(target.get(name), kind) for name, kind in {**kinds, **shared}.items())
+    typed = {**kinds, "names": Sequence, "decoys": Sequence}
+    if not all(isinstance(target.get(name), kind) for name, kind in typed.items()):
+        return False
+    pairs = [target[name] for name in ("words", "columns") if name in kinds]
+    return bool(target.get("closing", True)) and all(len(p) == 2 and all(isinstance(n, int) for n in p) for p in pairs)
 
 
 def _judged(transcript: Transcript, target: Mapping[str, Any], find: Callable[[str, Mapping[str, Any]], str]) -> Score:

@@ -126,19 +126,23 @@ def _ini(rng: random.Random, difficulty: float) -> Draft:
 
 
 def _csv(rng: random.Random, difficulty: float) -> Draft:
-    request, target = _table(rng, difficulty, "csv", "a CSV table")
-    written = io.StringIO()
-    csv.writer(written, lineterminator="\n").writerows([target["columns"], *target["rows"]])
-    return request, target, written.getvalue().rstrip("\n")
+    return _table(rng, difficulty, "csv", "a CSV table")
 
 
 def _markdown(rng: random.Random, difficulty: float) -> Draft:
-    request, target = _table(rng, difficulty, "markdown", "a Markdown table")
-    lines = [target["columns"], ["---"] * len(target["columns"]), *target["rows"]]
-    return request, target, "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return _table(rng, difficulty, "markdown", "a Markdown table")
 
 
-def _table(rng: random.Random, difficulty: float, form: str, called: str) -> tuple[str, dict[str, Any]]:
+def _written(form: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """The table as text."""
+    if form == "csv":
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows([columns, *rows])
+        return out.getvalue().rstrip("\n")
+    return "\n".join(f"| {' | '.join(line)} |" for line in (columns, ["---"] * len(columns), *rows))
+
+
+def _table(rng: random.Random, difficulty: float, form: str, called: str) -> Draft:
     """Things as rows; harder ones have a column that is computed, an order and a row of totals."""
     told = _told(rng, difficulty, facts=round(3 * difficulty), things=2 + round(9 * difficulty**2))
     world, things = told.world, [dict(thing) for thing in told.record[told.world.things]]
@@ -166,7 +170,8 @@ def _table(rng: random.Random, difficulty: float, form: str, called: str) -> tup
         )
     told_columns = f"Its columns are {', '.join(columns)}, in this order and under these names."
     request = _ask(rng, told, f"{called} of the {world.things}", " ".join([told_columns, *rules]))
-    return request, {"kind": form, "format": form, "columns": columns, "rows": rows}
+    target = {"kind": form, "format": form, "columns": columns, "rows": rows}
+    return request, target, _written(form, columns, rows)
 
 
 def _email(rng: random.Random, difficulty: float) -> Draft:
@@ -220,11 +225,11 @@ def _cell(value: Any) -> str:
 
 
 def _changed(task: Task) -> str:
-    """The document with its last number, or else its last word, made another."""
+    """The document with its last digit, or else its last word, made another."""
     text = task.meta["document"]
     at = next((i for i in range(len(text) - 1, -1, -1) if text[i].isdigit()), None)
-    if at is None or task.target["kind"] == "email":
-        return text.replace("rg\n", "rg.uk\n", 1) if at is not None else f"{text}s"
+    if at is None:
+        return f"{text}s"
     return f"{text[:at]}{(int(text[at]) + 1) % 10}{text[at + 1 :]}"
 
 
@@ -254,17 +259,9 @@ def _hollow(task: Task) -> str:
             return json.dumps({key: None for key in target["record"]})
         case "ini":
             return "\n".join(f"[{name}]" for name in target["record"])
-        case "csv":
-            return "\n".join(
-                [",".join(target["columns"]), *[",".join(["x"] * len(target["columns"]))] * len(target["rows"])]
-            )
-        case "markdown":
-            lines = [
-                target["columns"],
-                ["---"] * len(target["columns"]),
-                *[["x"] * len(target["columns"])] * len(target["rows"]),
-            ]
-            return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        case "csv" | "markdown":
+            empty = ["x"] * len(target["columns"])
+            return _written(target["kind"], target["columns"], [empty] * len(target["rows"]))
         case "email":
             top = "\n".join(f"{k}: {v}" for k, v in target["headers"].items())
             ending = "\n".join(target["closing"])

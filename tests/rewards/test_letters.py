@@ -145,6 +145,8 @@ def test_a_broken_target_is_the_tasks_fault(judge, target):
     for key in target:
         broken = {k: v for k, v in target.items() if k != key}
         assert judge(Transcript((Message("assistant", "hm"),)), broken).status is Status.TASK_ERROR, key
+        if key in ("words", "columns", "closing"):
+            assert judge(Transcript((Message("assistant", "hm"),)), {**target, key: []}).status is Status.TASK_ERROR
 
 
 @settings(max_examples=60)
