@@ -1,7 +1,7 @@
 """`postgym/Poetry-v0`: poems to a form, judged by how their words sound in the CMU Pronouncing Dictionary.
 
-Two free lines with a given word at difficulty 0; at 1 a sonnet of iambic pentameters with an acrostic, given and
-forbidden words. Whoever knows the form can write it: the expert composes each poem from single words.
+Two free lines with a given word at difficulty 0, haiku, limericks and acrostics on the way, at 1 a sonnet of iambic
+pentameters with given and forbidden words. The expert composes each poem from single words.
 """
 
 import random

@@ -26,7 +26,8 @@ from rewards.transcript import Message, Transcript
 SYSTEM = Message(
     "system",
     "Reply with the document that is asked for and nothing else: no remarks, no comments in it. Every fact stands in "
-    "it as the text says; add none of your own. Dates are written YYYY-MM-DD unless told otherwise.",
+    "it as the text says; add none of your own. Numbers are written in digits, and dates YYYY-MM-DD unless "
+    "told otherwise.",
 )
 _ASKED = (
     "{prose}\n\nPut this into {form}. {rules}",

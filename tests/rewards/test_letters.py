@@ -1,5 +1,7 @@
 """E-mails and commit messages: right ones in many wordings earn 1; each fault alone costs everything."""
 
+from itertools import permutations
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -147,6 +149,13 @@ def test_a_broken_target_is_the_tasks_fault(judge, target):
         assert judge(Transcript((Message("assistant", "hm"),)), broken).status is Status.TASK_ERROR, key
         if key in ("words", "columns", "closing"):
             assert judge(Transcript((Message("assistant", "hm"),)), {**target, key: []}).status is Status.TASK_ERROR
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_the_order_of_sentences_is_free(order):
+    said = ["I hope that you are well.", *BODY.split(". ", 1), "I look forward to it."]
+    said = [s if s.endswith(".") else f"{s}." for s in said]
+    assert value(LETTER.replace(BODY, " ".join(said[i] for i in order)), EMAIL) == 1
 
 
 @settings(max_examples=60)

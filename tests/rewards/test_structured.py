@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from itertools import permutations
 
 import pytest
 import yaml
@@ -67,6 +68,30 @@ def test_whatever_stands_beside_it_spoils_it(target, text):
         text.replace("lamp", "lamb"),
     ):
         assert value(spoiled, target) == 0, spoiled
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(RECORD, indent=4),
+        json.dumps(dict(reversed(RECORD.items())), separators=(",", ":")),
+        json.dumps(RECORD).replace("12.5", "1.250e1"),
+        json.dumps(RECORD).replace("lamp", "\\u006camp"),
+    ],
+)
+def test_spacing_the_order_of_keys_and_the_spelling_of_a_number_are_free_in_json(text):
+    assert value(text, TARGETS["json"][0]) == 1
+    assert value(text, {"format": "yaml", "record": RECORD}) == float("e1" not in text)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_the_order_of_ini_keys_is_free_and_that_of_rows_is_not(order):
+    lines = ["x = 1", "y = 2", "z = 3"]
+    target = {"format": "ini", "record": {"a": {"x": "1", "y": "2", "z": "3"}}}
+    assert value("\n".join(["[a]", *(lines[i] for i in order)]), target) == 1
+    rows = [["x", "1"], ["y", "2"], ["z", "3"]]
+    table = {"format": "csv", "columns": ["k", "v"], "rows": rows}
+    assert value("\n".join(["k,v", *(",".join(rows[i]) for i in order)]), table) == float(order == (0, 1, 2))
 
 
 @settings(max_examples=60)
