@@ -5,8 +5,8 @@ import random
 import pytest
 
 import envs
-from envs.constraints import _LAYOUTS, SYSTEM, _around, _measured, on_topic
-from envs.style_texts import ACROSTICS, OPENERS, TOPICS, sentences
+from envs.style.constraints import _LAYOUTS, SYSTEM, _around, _measured, on_topic
+from envs.style.texts import ACROSTICS, OPENERS, TOPICS, sentences
 from rewards.constraints import check
 from rewards.score import Status
 from rewards.transcript import Message, Transcript

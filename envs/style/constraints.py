@@ -10,7 +10,7 @@ from typing import Any
 
 from envs.base import Exploit, Policy, Task, TextEnv
 from envs.mathematics.cheats import says
-from envs.style_texts import ACROSTICS, EXTRAS, OPENERS, PALINDROMES, TOPICS, sentence, sentences
+from envs.style.texts import ACROSTICS, EXTRAS, OPENERS, PALINDROMES, TOPICS, sentence, sentences
 from rewards.constraints import check, describe, follows_all_constraints
 from rewards.score import Criterion, Rubric, Score, Status, failure
 from rewards.text import count_phrase, folded, words

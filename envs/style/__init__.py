@@ -1,0 +1,1 @@
+"""Style tasks: writing to a form that a programme can check."""
