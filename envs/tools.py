@@ -5,10 +5,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from rewards.transcript import CallRecord, ToolCall
+
+_SCHEMAS: WeakKeyDictionary[type[BaseModel], str] = WeakKeyDictionary()  # pydantic takes 0.2 ms to make one
 
 
 class ToolError(Exception):
@@ -35,7 +38,11 @@ class Tool:
     @property
     def schema(self) -> dict[str, Any]:
         """The OpenAI function schema that chat templates render; objects within stand where they are used."""
-        parameters = _plain(schema := self.arguments.model_json_schema(), schema.get("$defs", {}))
+        written = _SCHEMAS.get(self.arguments)
+        if written is None:
+            schema = self.arguments.model_json_schema()
+            written = _SCHEMAS[self.arguments] = json.dumps(_plain(schema, schema.get("$defs", {})))
+        parameters = json.loads(written)
         return {
             "type": "function",
             "function": {"name": self.name, "description": self.description, "parameters": parameters},

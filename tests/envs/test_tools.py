@@ -4,7 +4,7 @@ from typing import Annotated
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from envs.actions import parse_action
 from envs.tools import ToolError, execute, make_tool, render_result, tool, tools_of
@@ -59,6 +59,32 @@ def test_the_schema_is_the_openai_function_form():
             },
         },
     }
+
+
+class Line(BaseModel):
+    title: str
+    count: int
+
+
+def order(lines: list[Line], title: str) -> str:
+    """Orders books."""
+    return "ok"
+
+
+def test_objects_within_stand_in_the_schema_where_they_are_used():
+    parameters = make_tool(order).schema["function"]["parameters"]
+    item = {
+        "type": "object",
+        "properties": {"title": {"type": "string"}, "count": {"type": "integer"}},
+        "required": ["title", "count"],
+    }
+    assert parameters["properties"] == {"lines": {"type": "array", "items": item}, "title": {"type": "string"}}
+
+
+def test_a_schema_that_somebody_changes_stays_as_it_was():
+    made = make_tool(order)
+    made.schema["function"]["parameters"].clear()
+    assert made.schema == make_tool(order).schema
 
 
 def test_a_good_call_returns_the_tools_result():
