@@ -369,7 +369,8 @@ def test_a_process_that_played_over_http_ends_by_itself():
 
 
 def test_making_an_environment_loads_neither_server_nor_client():
-    code = "import envs, sys; envs.make('postgym/Weather-v0'); print({'fastapi', 'uvicorn', 'mcp'} & set(sys.modules))"
+    heavy = "{'fastapi', 'uvicorn', 'httpx', 'mcp'}"
+    code = f"import envs, sys; envs.make('postgym/Weather-v0'); print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 
