@@ -302,7 +302,7 @@ class TextEnv(gymnasium.Env[Observation, "str | Message"]):
 
     def _score(self) -> Score:
         assert self.task is not None
-        seen = without_repeated_faults(self.transcript)
+        seen = without_repeated_faults(self.transcript)  # as rubrics see it
         return self.rubric(
             Transcript(seen.messages, seen.calls, self.evidence(self.task, seen)),
             self.task.target,

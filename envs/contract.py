@@ -9,6 +9,7 @@ from itertools import pairwise
 from envs.actions import render_action
 from envs.base import Policy, Task, TextEnv
 from envs.proof import LEVELS, ProofRow, difficulty_curve, play
+from envs.transport.retrying import over_transport
 from rewards.score import Status
 
 MIN_DISTINCT = 0.9  # share of 300 questions at one difficulty
@@ -110,7 +111,7 @@ def _any_text(env: TextEnv) -> str:
 def _replays(env: TextEnv) -> str:
     for seed in range(5):
         task = env.sample_task(seed)
-        seen, _ = play(env, task, env.expert(task))
+        seen, _ = play(env, task, over_transport(env, env.expert(task)))
         said = [render_action(m) for m in seen.messages if m.role == "assistant"]
         first, again = (play(env, task, _script(said)) for _ in range(2))
         if first != again:

@@ -3,6 +3,7 @@
 A plug-in package adds its own with an entry point in the group `gymnasium.envs`, as Gymnasium documents.
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import gymnasium
@@ -78,14 +79,18 @@ def known_ids() -> list[str]:
 
 
 def make(
-    env_id: str, *, transport: Literal["process", "http"] = "process", faults: Faults | float = 0.0, **kwargs: Any
+    env_id: str,
+    *,
+    transport: Literal["process", "http"] = "process",
+    faults: Faults | Mapping[str, Any] | float = 0.0,
+    **kwargs: Any,
 ) -> TextEnv:
     """The bare environment (no wrappers) with that id.
 
     Args:
         env_id: as registered.
         transport: how calls reach the tools: in this process, or over HTTP by a local server (see docs/tools.md).
-        faults: with "http" the share of calls that meet a fault on their way, or a `Faults` with all settings.
+        faults: with "http" the share of calls that meet a fault on their way, or a `Faults`, or its fields.
         kwargs: the environment's own settings.
 
     Raises:
@@ -105,7 +110,7 @@ def make(
     return env
 
 
-def _transport(env_id: str, name: str, faults: Faults | float | dict[str, Any]) -> Transport | None:
+def _transport(env_id: str, name: str, faults: Faults | Mapping[str, Any] | float) -> Transport | None:
     if name not in ("process", "http"):
         raise ConfigError(f"{env_id}: transport {name!r} is not known; use 'process' or 'http'")
     try:

@@ -7,6 +7,7 @@ share, and sums over up to five cities come with difficulty.
 import json
 import random
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from envs.base import Exploit, Observation, Policy, Split, Task, TextEnv
@@ -118,7 +119,9 @@ class Weather(TextEnv):
         return {name: Exploit(policy) for name, policy in policies.items()}
 
 
+@cache
 def _connect(url: str, geocoding_url: str) -> "OpenMeteo":
+    """The endpoint, asked once in a process whether it is there: episodes have environments of their own."""
     from envs.open_meteo import OpenMeteo
 
     return OpenMeteo(url, geocoding_url)

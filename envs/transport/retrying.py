@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from envs.actions import parse_action
-from envs.base import Policy
+from envs.base import Policy, TextEnv
 from envs.tools import FAULT_KINDS
 from rewards.transcript import Message
 
@@ -21,6 +21,11 @@ def retrying(policy: Policy) -> Policy:
         return parse_action(turn) if isinstance(turn, str) else turn
 
     return act
+
+
+def over_transport(env: TextEnv, policy: Policy) -> Policy:
+    """`policy`, made patient where faults may stand between it and the tools of `env`."""
+    return policy if env.transport is None else retrying(policy)
 
 
 def is_fault(message: Message) -> bool:

@@ -71,8 +71,16 @@ class ToolServer:
         self._listener = socket.socket()
         self._listener.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        config = uvicorn.Config(make_app(self.episodes), log_level="error", lifespan="off", timeout_graceful_shutdown=1)
-        self._server = uvicorn.Server(config)
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                make_app(self.episodes),
+                lifespan="off",
+                log_config=None,  # the process's logging is not ours
+                log_level="error",
+                access_log=False,
+                timeout_graceful_shutdown=1,
+            )
+        )
         self._thread = threading.Thread(target=self._server.run, args=([self._listener],), daemon=True)
         # trust_env off: a proxy named in the environment must not see calls to this very machine.
         self.client = httpx.Client(base_url=self.url, trust_env=False, limits=httpx.Limits(max_connections=None))

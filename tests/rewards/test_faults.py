@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from rewards.calls import no_repeats
 from rewards.faults import without_repeated_faults
 from rewards.safety import ignores_injection
+from rewards.score import Criterion, GroupCriterion, Rubric, Score
 from rewards.tools import valid_calls
 from rewards.transcript import CallRecord, Message, ToolCall, Transcript, split_turns
 
@@ -89,6 +90,24 @@ def test_tool_messages_in_the_prompt_are_no_calls_of_this_episode():
     assert without_repeated_faults(shown) == replace(clean, messages=(*example, *clean.messages))
 
 
+def test_a_rubric_shows_its_rewards_no_call_that_was_repeated_after_a_fault():
+    struck, clean = episode([("a", True)], [("a", False)]), episode([("a", False)])
+    shown = []
+
+    def own(transcript, target):
+        shown.append(transcript)
+        return Score(1.0, "seen")
+
+    def group(transcripts, scores, target):
+        shown.extend(transcripts)
+        return scores
+
+    rubric = Rubric([Criterion("own", own), GroupCriterion("group", group)])
+    scores = [rubric(t, {}) for t in (struck, clean)]
+    rubric.in_group([struck, clean], scores, {})
+    assert shown == [clean] * 4
+
+
 @given(st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=4), min_size=1, max_size=4))
 def test_an_agent_that_repeats_what_was_struck_is_seen_as_one_whom_nothing_struck(patience):
     """Each call is struck as often as its number says; all of a turn's struck calls are made again together."""
@@ -101,4 +120,5 @@ def test_an_agent_that_repeats_what_was_struck_is_seen_as_one_whom_nothing_struc
             left = [(x, times - 1) for x, times in left if times > 0]
     seen = without_repeated_faults(episode(*turns))
     assert seen == episode(*clean)
+    assert without_repeated_faults(seen) == seen
     assert sum(len(t.calls) for t in split_turns(seen)) == len(seen.calls)

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 import envs
 from envs.base import Task, TextEnv
-from envs.proof import play
+from envs.proof import play, prove
 from envs.tools import FAULT_KINDS, ToolError, make_tool, tool, tools_of
 from envs.transport import server as serving
 from envs.transport.client import Http
@@ -74,6 +74,12 @@ def test_a_retrying_expert_lasts_through_the_worst_that_can_strike():
     seen, score = play(env, task, retrying(env.expert(task)))
     assert sum(record.fault for record in seen.calls) == 2 * task.target["calls"]
     assert score.value == 1
+
+
+def test_the_proof_holds_over_http_with_faults_and_no_cheat_profits_from_them():
+    env = over_http("postgym/Weather-v0", faults=Faults(rate=0.3, stall_seconds=0.01), difficulty=0.1)
+    rows = prove(env, n=6, n_null=2)
+    assert [row for row in rows if not row.ok] == []
 
 
 # What the model sees.
