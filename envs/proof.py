@@ -50,7 +50,7 @@ def play(env: TextEnv, task: Task, policy: Policy) -> tuple[Transcript, Score]:
 
 
 def _played(env: TextEnv, task: Task, policy: Policy) -> tuple[Transcript, Score]:
-    """One episode of a policy that knows nothing of faults: it meets them with patience, or cheats would fail by luck."""
+    """One episode of a policy that knows nothing of faults: it meets them patiently, or cheats would fail by luck."""
     return play(env, task, over_transport(env, policy))
 
 

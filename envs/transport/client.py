@@ -66,11 +66,15 @@ class HttpCall:
 
     def _ask(self, arguments: Mapping[str, Any], index: int, stall: float | None) -> httpx.Response:
         """One request. A tool may take as long as in process; only an answer that won't come has a time limit."""
+        try:
+            body = json.dumps(dict(arguments))
+        except (ValueError, RecursionError) as error:
+            raise ToolError("invalid_argument", f"arguments can't be written as JSON: {str(error)[:100]}") from None
         host = server()
         host.episodes[self.episode.key] = self.episode  # an unpickled episode, or a server started anew
         return host.client.post(
             f"/{quote(self.episode.env)}/{quote(self.name, safe='')}",
-            content=json.dumps(dict(arguments)),
+            content=body,
             headers={EPISODE: self.episode.key, CALL: str(index)},
             timeout=httpx.Timeout(10.0, read=stall),
         )

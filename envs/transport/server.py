@@ -137,9 +137,7 @@ def make_app(episodes: Mapping[str, Episode]) -> "FastAPI":
         if kind := episode.strikes(int(request.headers.get(CALL, "0"))):
             return await _struck(kind, episode.faults, request)
         try:
-            arguments = json.loads(await request.body())
-            if not isinstance(arguments, dict):
-                raise ToolError("invalid_argument", "the body must be a JSON object of arguments")
+            arguments = _arguments(await request.body())
             result = await run_in_threadpool(episode.tools[name].call, arguments)
         except ToolError as error:
             return _json({"error": error.kind, "message": str(error), "details": error.details}, 422)
@@ -187,6 +185,16 @@ def _operation(episode: Episode, tool: Tool, components: dict[str, Any]) -> dict
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
         "responses": {str(status): {"description": words} for status, words in said.items()},
     }
+
+
+def _arguments(body: bytes) -> dict[str, Any]:
+    try:
+        arguments = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ToolError("invalid_argument", f"the body is no JSON that can be read: {str(error)[:100]}") from None
+    if not isinstance(arguments, dict):
+        raise ToolError("invalid_argument", "the body must be a JSON object of arguments")
+    return arguments
 
 
 def _json(value: Any, status: int, headers: Mapping[str, str] | None = None) -> "Response":
