@@ -73,11 +73,14 @@ class McpTools:
             ConfigError: the command isn't there, or a schema isn't one.
             EnvError: the server doesn't start, answer, or stay alive.
         """
+        if self._connection is not None and self._connection.gone:  # a kept server that died in an earlier episode
+            self.close()
         return tuple(self._tool(listed) for listed in self._open().listed)
 
     def _tool(self, listed: Any) -> Tool:
         parameters = closed(listed.input_schema)
         call = McpCall(self, listed.name, json.dumps(parameters))
+        _validator(call.parameters)  # a schema that isn't one is found now
         return Tool(listed.name, listed.description or listed.name, parameters, call, None if self.keep else self.close)
 
     def call(self, name: str, arguments: Mapping[str, Any]) -> Any:
@@ -160,6 +163,7 @@ class _Connection:
         self._loop = asyncio.new_event_loop()
         self._over = asyncio.Event()
         self._client: Any = None
+        self.gone = False
         ready: Future[list[Any]] = Future()
         target = _target(command, url, variables, self._said)
         self._thread = threading.Thread(target=self._run, args=(target, ready), daemon=True, name="mcp client")
@@ -184,9 +188,11 @@ class _Connection:
             if error.error.code == REQUEST_TIMEOUT:
                 raise ToolError("too_slow", f"no answer within {self._timeout:g} s") from None
             if error.error.code == CONNECTION_CLOSED:
+                self.gone = True
                 raise EnvError(f"MCP server {self._named} is gone: {self._why(error)}") from error
             raise ToolError("tool_error", error.error.message) from None
         except Exception as error:
+            self.gone = True
             raise EnvError(f"MCP server {self._named} can't be asked: {self._why(error)}") from error
         if result.is_error:
             raise ToolError("tool_error", _text(result.content))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from envs.base import Exploit, Task, TextEnv
-from envs.mcp_tools import McpTools, closed
+from envs.mcp_tools import McpTools, _validator, closed
 from envs.proof import play
 from envs.tools import ToolError, execute
 from envs.transport.client import Http
@@ -89,11 +89,11 @@ def test_an_error_of_the_tool_is_one_that_the_model_sees(server):
 
 
 def test_a_tool_without_an_answer_in_time_is_too_slow_and_the_server_lives():
-    slow = McpTools(command(tea=1), timeout=0.5)
-    with pytest.raises(ToolError, match=r"0\.5 s") as raised:
-        call(slow, "wait", seconds=0.7)
+    slow = McpTools(command(tea=1), timeout=1.5)
+    with pytest.raises(ToolError, match=r"1\.5 s") as raised:
+        call(slow, "wait", seconds=1.8)
     assert raised.value.kind == "too_slow"
-    time.sleep(0.3)
+    time.sleep(0.4)
     assert call(slow, "count", item="tea")["count"] == 1
     slow.close()
 
@@ -104,8 +104,7 @@ def test_a_server_that_dies_is_the_environments_failure_with_its_last_words():
         call(dying, "die")
     with pytest.raises(EnvError, match="is gone"):
         dying.call("items", {})
-    dying.close()
-    assert call(dying, "items") == {"result": []}  # the next episode has a new one
+    assert call(dying, "items") == {"result": []}  # the next episode, which asks for the tools, has a new one
     dying.close()
 
 
@@ -128,6 +127,11 @@ def test_a_server_needs_a_command_or_an_url(settings):
 def test_a_command_that_is_not_there_is_named():
     with pytest.raises(ConfigError, match="no-such-server"):
         McpTools(["no-such-server"]).tools  # noqa: B018
+
+
+def test_a_schema_that_is_none_is_named():
+    with pytest.raises(ConfigError, match="no valid input schema"):
+        _validator(json.dumps({"type": "quantity"}))
 
 
 def test_a_schema_that_allows_more_is_left_alone():
@@ -199,8 +203,12 @@ def test_a_server_that_remembers_nothing_may_be_kept_over_episodes():
         env.reset(seed=seed)
         pids.append(call(env.server, "pid")["result"])
     assert pids[0] == pids[1]
-    env.server.close()
+    with pytest.raises(EnvError, match="is gone"):
+        call(env.server, "die")
+    env.reset(seed=2)
+    assert alive(call(env.server, "pid")["result"])
     assert not alive(pids[0])
+    env.server.close()
 
 
 def test_the_servers_process_ends_with_the_environment_and_with_each_episode():

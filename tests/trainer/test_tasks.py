@@ -71,3 +71,10 @@ def test_a_config_may_name_another_rubric_for_an_environment(tmp_path):
     assert found.make_env(B).rubric is type(found.make_env(B)).rubric
     assert EnvironmentConfig.model_validate(config.model_dump(mode="json")) == config
     assert [row["judges"] for row in found.rubrics()[A]] == ["the episode", "the group"]
+
+
+def test_an_environments_options_choose_its_transport_and_what_strikes():
+    options = {"transport": "http", "faults": {"rate": 0.2, "kinds": ["timeout"]}}
+    env = Mixture([EnvironmentConfig(id=A, options=options)]).make_env(A)
+    assert env.transport.faults.rate == 0.2
+    assert env.transport.faults.kinds == ("timeout",)
