@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from envs.base import Policy, Task
-from envs.transport.retrying import over_transport
 from rewards.files import read_json, write_json_atomically
 from rollout.chat import ChatRenderer
 from rollout.chats import encode_chat, read_chats
@@ -138,12 +136,7 @@ class Run:
         from trainer.sft import expert_trajectories, fine_tune
 
         tasks = self.mixture.training(self.config.sft.traces, self.config.seed, "sft")
-        samplers = {e.id: self.mixture.make_env(e.id) for e in self.config.environments}
-
-        def expert(task: Task) -> Policy:
-            return over_transport(samplers[task.env], samplers[task.env].expert(task))
-
-        experts = ScriptedEngine(expert, self.renderer.encode, self.renderer.end_of_turn)
+        experts = ScriptedEngine(self.mixture.expert, self.renderer.encode, self.renderer.end_of_turn)
         groups = runner.run(self._collect(tasks, 1, experts, None))
         if groups:
             write_groups(self.folder / "trajectories" / "experts.parquet", groups)
