@@ -89,7 +89,7 @@ def _hidden(env: TextEnv) -> str:
         _, info = env.reset(options={"task": task})
         if extra := set(info) - {"tools", "task_id"}:
             return f"reset's info shows the policy {sorted(extra)}: keep it to tools and task_id"
-        seen, _ = play(env, task, env.expert(task))
+        seen, _ = play(env, task, over_transport(env, env.expert(task)))
         shown = "\n".join(m.content for m in seen.messages if m.role != "assistant") + json.dumps(info["tools"])
         if json.dumps(task.target) in shown or (seen.answer and seen.answer in shown):
             return f"what the policy is shown in {task.id} holds the target, or the expert's answer word for word"

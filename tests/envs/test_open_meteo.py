@@ -174,7 +174,7 @@ def test_fahrenheit_is_read_from_the_endpoint_and_not_worked_out(fake):
 
 def test_requests_are_those_that_open_meteo_documents(fake):
     fake.requests.clear()
-    live(fake, difficulty=0.3).sample_task(1)
+    OpenMeteo(fake.url).question(random.Random(1), 0.3)
     assert {json.dumps(r, sort_keys=True) for r in fake.requests} == {
         json.dumps({"current": "temperature_2m", "daily": "temperature_2m_max", "timezone": "auto"}, sort_keys=True)
     }
