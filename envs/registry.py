@@ -3,11 +3,14 @@
 A plug-in package adds its own with an entry point in the group `gymnasium.envs`, as Gymnasium documents.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import gymnasium
+from pydantic import ValidationError
 
-from envs.base import TextEnv
+from envs.base import TextEnv, Transport
+from envs.transport.faults import Faults
 from rewards.errors import ConfigError, nearest
 from rewards.recipes import allow_rewards
 
@@ -83,8 +86,20 @@ def known_ids() -> list[str]:
     return [i for i in all_ids() if i.partition("/")[2] not in _OF_FILES]
 
 
-def make(env_id: str, **kwargs: Any) -> TextEnv:
+def make(
+    env_id: str,
+    *,
+    transport: Literal["process", "http"] = "process",
+    faults: Faults | Mapping[str, Any] | float = 0.0,
+    **kwargs: Any,
+) -> TextEnv:
     """The bare environment (no wrappers) with that id.
+
+    Args:
+        env_id: as registered.
+        transport: how calls reach the tools: in this process, or over HTTP by a local server (see docs/tools.md).
+        faults: with "http" the share of calls that meet a fault on their way, or a `Faults`, or its fields.
+        kwargs: the environment's own settings.
 
     Raises:
         ConfigError: no such id (the nearest known ones are named), or a setting it doesn't take.
@@ -92,10 +107,29 @@ def make(env_id: str, **kwargs: Any) -> TextEnv:
     register_envs()
     if env_id not in gymnasium.registry:
         raise ConfigError(f"no environment {env_id!r}; {nearest(env_id, all_ids())}")
+    way = _transport(env_id, transport, faults)
     try:
         env = gymnasium.make(env_id, **kwargs).unwrapped
     except TypeError as error:
         raise ConfigError(f"{env_id}: {error}") from error
     if not isinstance(env, TextEnv):
         raise ConfigError(f"{env_id} is a {type(env).__name__}, not a TextEnv")
+    env.transport = way
     return env
+
+
+def _transport(env_id: str, name: str, faults: Faults | Mapping[str, Any] | float) -> Transport | None:
+    if name not in ("process", "http"):
+        raise ConfigError(f"{env_id}: transport {name!r} is not known; use 'process' or 'http'")
+    try:
+        settings = Faults.model_validate({"rate": faults} if isinstance(faults, int | float) else faults)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ConfigError(f"{env_id}: faults.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    if name == "http":
+        from envs.transport.client import Http
+
+        return Http(settings)
+    if settings.rate:
+        raise ConfigError(f"{env_id}: faults={settings.rate:g} needs transport='http'")
+    return None

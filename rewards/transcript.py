@@ -47,12 +47,16 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """A tool call that the environment carried out: plain JSON `result`, or the kind of its `error`."""
+    """A tool call that the environment carried out: plain JSON `result`, or the kind of its `error`.
+
+    `fault` marks an error of the way to the tool, such as a time-out: nobody's mistake, and the tool wasn't run.
+    """
 
     name: str
     arguments: Mapping[str, Any]
     result: Any = None
     error: str | None = None
+    fault: bool = False
 
 
 @dataclass(frozen=True, slots=True)

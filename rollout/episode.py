@@ -110,7 +110,8 @@ async def _play(
 ) -> tuple[Score, Finish]:
     if len(tape.ids) >= limits.max_context:
         raise TaskError(f"a prompt of {len(tape.ids)} tokens leaves no room; raise rollout.max_context")
-    for turn in range(env.max_turns + 1):
+    turn = 0
+    while turn <= env.turn_limit:
         room = limits.max_context - len(tape.ids)
         # Every turn needs its own seed: with one seed, equal prompts would sample equal tokens turn after turn.
         seed = None if sampling.seed is None else (sampling.seed * 1_000_003 + turn) % 2**31
@@ -128,7 +129,8 @@ async def _play(
         if not fits or len(ids) >= room:  # what can't be answered any more isn't appended: it would only be carried
             return _score(await within(limits.step_seconds, env.truncate)), "context"
         tape.given(ids)
-    raise EnvError(f"{env.id} goes on after its {env.max_turns} turns")
+        turn += 1
+    raise EnvError(f"{env.id} goes on after its {env.turn_limit} turns")
 
 
 def _checked(step: Any) -> tuple[Sequence[Message], Finish, Score | None]:

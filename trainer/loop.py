@@ -136,10 +136,7 @@ class Run:
         from trainer.sft import expert_trajectories, fine_tune
 
         tasks = self.mixture.training(self.config.sft.traces, self.config.seed, "sft")
-        samplers = {e.id: self.mixture.make_env(e.id) for e in self.config.environments}
-        experts = ScriptedEngine(
-            lambda task: samplers[task.env].expert(task), self.renderer.encode, self.renderer.end_of_turn
-        )
+        experts = ScriptedEngine(self.mixture.expert, self.renderer.encode, self.renderer.end_of_turn)
         groups = runner.run(self._collect(tasks, 1, experts, None))
         if groups:
             write_groups(self.folder / "trajectories" / "experts.parquet", groups)

@@ -3,6 +3,9 @@ import asyncio
 import numpy as np
 import pytest
 
+from envs.transport.client import Http
+from envs.transport.faults import Faults
+from envs.transport.retrying import retrying
 from rewards.errors import EngineError
 from rewards.score import Status
 from rollout.collect import collect_groups, error_counts
@@ -76,6 +79,16 @@ def test_no_room_for_another_turn_ends_the_episode_with_a_score(renderer):
     t = play(Lookup(), renderer, Limits(max_context=90))
     assert t.finish == "context"
     assert t.score.value == 0
+
+
+def test_faults_of_the_transport_give_turns_to_repeat_calls_in(renderer):
+    env = Lookup()
+    env.transport = Http(Faults(rate=1, kinds=("server_error",)))
+    patient = ScriptedEngine(lambda task: retrying(env.expert(task)), renderer.encode, renderer.end_of_turn)
+    t = play(env, renderer, engine=patient)
+    assert (t.finish, t.score.value) == ("terminated", 1)
+    assert sum(m.role == "assistant" for m in t.transcript.messages) == 7 > Lookup.max_turns
+    assert sum(record.fault for record in t.transcript.calls) == 4
 
 
 def test_a_dead_engine_is_no_episode_error(renderer):
