@@ -69,9 +69,7 @@ def _draw(rng: random.Random, difficulty: float, outcome: str) -> tuple[dict[str
     makes = Makes(rng, difficulty)
     far = rng.random() < 1.6 * (difficulty - 0.2)
     spread = "apart" if outcome == "hours" else "zones" if far else ""
-    request["people"] = makes.people(
-        1 + min(4, int(4 * difficulty + 0.5)), spread, rng.random() < 2 * (difficulty - 0.1)
-    )
+    request["people"] = makes.people(1 + int(5 * difficulty + 0.5), spread, rng.random() < 2 * (difficulty - 0.1))
     if request["seats"]:
         request["seats"] = max(request["seats"], len(request["people"]))
         makes.rooms(request["seats"])
