@@ -8,7 +8,6 @@ import ast
 import operator
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd
 
@@ -36,29 +35,6 @@ _WORDINGS = (
 )
 _OPERATORS = {ast.Add: ("+", operator.add), ast.Sub: ("-", operator.sub), ast.Mult: ("*", operator.mul)}
 Draw = Callable[[], float]  # random.Random.random: an int of it costs a fifth of a randrange
-
-
-@dataclass(slots=True)
-class _Sum:
-    """A sum as far as it is written: its text, its value top/bottom, and the operations in it."""
-
-    text: str = ""
-    top: int = 0
-    bottom: int = 1
-    operations: int = -1
-
-    def add(self, draw: Draw, term: "tuple[str, int, int, int]") -> None:
-        """Adds or subtracts a term; the first is only written."""
-        text, top, bottom, operations = term
-        if not self.text:
-            self.text = text
-        elif draw() < 0.5:
-            self.text = f"{self.text} + {text}"
-        else:
-            self.text = f"{self.text} - {text}"
-            top = -top
-        self.top, self.bottom = self.top * bottom + top * self.bottom, self.bottom * bottom
-        self.operations += 1 + operations
 
 
 def _easy(draw: Draw) -> tuple[str, int, int, int]:
@@ -129,11 +105,19 @@ def draw_expression(draw: Draw, difficulty: float) -> tuple[str, int, int, int]:
     kind = draw()
     fractions = difficulty >= _FRACTIONS_FROM and kind < 0.3
     make = _fraction if fractions else _decimal if difficulty >= _DECIMALS_FROM and kind < 0.55 else _whole
-    total = _Sum()
+    pieces: list[str] = []
+    top, bottom, operations = 0, 1, -1
     for _ in range(min(terms, 3 + int(3 * difficulty)) if fractions else min(terms, MAX_TERMS)):
-        total.add(draw, make(draw, difficulty))
-    common = gcd(total.top, total.bottom)
-    return total.text, total.top // common, total.bottom // common, total.operations
+        text, a, b, more = make(draw, difficulty)
+        if pieces and draw() >= 0.5:
+            pieces.append(f" - {text}")
+            a = -a
+        else:
+            pieces.append(f" + {text}" if pieces else text)
+        top, bottom = (top + a, bottom) if b == bottom else (top * b + a * bottom, bottom * b)
+        operations += 1 + more
+    common = gcd(top, bottom)
+    return "".join(pieces), top // common, bottom // common, operations
 
 
 def steps(expression: str) -> list[str]:
