@@ -102,19 +102,19 @@ DATASETS: Mapping[str, int] = {
     "zebra_puzzles": 0,
 }
 
-_HASHED = "its tasks follow the order of a set of strings, which differs from process to process"
+_HASHED = "its tasks follow the order of a set, which differs from process to process"
 _EXECUTED = "its scorer hands the answer to sympy's parser, which executes code, and simplifies without a limit"
 LEFT_OUT: Mapping[str, str] = {
     "boxnet": "it gives no answer of its own, and none can be proved to be right",
     "codeio": "it runs bundled programs that draw from global randomness, and its tasks differ from process to process",
     "coin_flip": "its scorer's tolerance of 0.0001 gives full marks to 0 in nine tasks of ten",
     "composite": "it is a mixture of the others, which a run's configuration mixes already",
-    "game_of_life_halting": "its scorer gives full marks to any text where the answer is False",
+    "game_of_life_halting": "its scorer gives full marks to any text",
     "intermediate_integration": _EXECUTED,
     "isomorphic_strings": _HASHED,
     "knight_swap": "its curriculum leads to settings that it refuses, and a task of its defaults takes a second",
     "number_sequence": "its generator doesn't end on some entries",
-    "polynomial_equations": "always answering 0 earns full marks in most tasks",
+    "polynomial_equations": "always answering 0 earns full marks in two tasks of five; harder ones take 0.1 s to make",
     "polynomial_multiplication": f"{_HASHED}; {_EXECUTED}",
     "propositional_logic": "one fixed conclusion earns full marks in six tasks of ten",
     "puzzle24": "a task takes a tenth of a second, some seconds to make",

@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import gymnasium
 import pytest
@@ -64,6 +65,11 @@ def test_a_dataset_that_is_left_out_says_why():
         make("isomorphic_strings")
 
 
+def test_the_page_names_every_dataset_that_is_left_out_and_why():
+    page = (Path(__file__).parents[3] / "docs" / "reasoning-gym.md").read_text()
+    assert not [name for name, why in LEFT_OUT.items() if f"| `{name}` | {why} |" not in page]
+
+
 def test_an_unknown_dataset_or_setting_is_named():
     with pytest.raises(ConfigError, match=f"did you mean .*{PREFIX}chain_sum"):
         make("chain_sums")
@@ -117,6 +123,27 @@ def test_every_dataset_of_the_package_is_offered_or_left_out_with_a_reason():
     assert set(DATASETS) | set(LEFT_OUT) == set(reasoning_gym.factory.DATASETS)
     assert not set(DATASETS) & set(LEFT_OUT)
     assert all(LEFT_OUT.values())
+
+
+@needs_package
+@pytest.mark.parametrize(
+    ("name", "answer", "least"),
+    [
+        ("game_of_life_halting", "no idea", 1.0),
+        ("coin_flip", "0", 0.7),
+        ("boxnet", "None", 0),
+        ("rush_hour", "None", 0),
+    ],
+)
+def test_why_some_are_left_out(name, answer, least):
+    import reasoning_gym
+
+    entries = reasoning_gym.create_dataset(name, seed=0, size=20)
+    paid = [entries.score_answer(answer, entry) for entry in entries]
+    if least:
+        assert sum(value >= 1 for value in paid) >= least * len(paid)
+    else:
+        assert {entry["answer"] for entry in entries} == {None}
 
 
 @needs_package
