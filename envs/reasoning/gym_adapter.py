@@ -8,12 +8,13 @@ difficulty, index), which is made anew to judge it: nothing of it has to survive
 
 import ast
 import decimal
+import io
 import json
 import random
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -26,7 +27,7 @@ from envs.reasoning.gym_datasets import (
     EVALUATED,
     EXAMPLES,
     FORMS,
-    GLOBAL_RANDOM,
+    GLOBAL_STATE,
     GUESSED,
     LENIENT,
     PREFIX,
@@ -44,7 +45,7 @@ MAX_CHARS = 2_000  # of an answer, beyond four times the right one's
 _DRAWS = 50  # of an entry, where a generator or scorer fails on some
 _NO_END = 2**31
 _PLAIN = re.compile(r"[\w\s.,-]*")  # no brackets and no operators but "-": nothing that eval could run away with
-_GLOBAL = threading.Lock()  # held while the process's one global random state is borrowed
+_GLOBAL = threading.Lock()  # held while the process's one global random state and stdout are borrowed
 
 
 class Entry(NamedTuple):
@@ -82,12 +83,11 @@ def _dataset(name: str, step: int) -> Any:
 
 @contextmanager
 def _isolated(name: str, index: int) -> Iterator[None]:
-    """Keeps a generator or scorer from what is global: the context of decimals, and randomness where it draws from it.
-
-    The global random states are seeded for it and put back.
+    """Keeps a generator or scorer from what is global: the context of decimals and, where it uses them, stdout and
+    the random states, which are seeded for it and put back.
     """
     with decimal.localcontext(decimal.Context()):
-        if name not in GLOBAL_RANDOM:
+        if name not in GLOBAL_STATE:
             yield
             return
         with _GLOBAL:
@@ -95,7 +95,8 @@ def _isolated(name: str, index: int) -> Iterator[None]:
             random.seed(index)
             np.random.seed(index)
             try:
-                yield
+                with redirect_stdout(io.StringIO()):
+                    yield
             finally:
                 random.setstate(kept)
                 np.random.set_state(kept_numpy)
