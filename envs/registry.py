@@ -1,15 +1,18 @@
 """The names of the environments: `postgym/<Name>-v0` ids, known to Gymnasium through an entry point.
 
 A plug-in package adds its own with an entry point in the group `gymnasium.envs`, as Gymnasium documents.
+`postgym/reasoning_gym/<name>` is `postgym/reasoning_gym.<name>` for Gymnasium, whose ids have one slash at most.
 """
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any, Literal
 
 import gymnasium
 from pydantic import ValidationError
 
 from envs.base import TextEnv, Transport
+from envs.reasoning.gym_datasets import DATASETS, LEFT_OUT, PREFIX
 from envs.transport.faults import Faults
 from rewards.errors import ConfigError, nearest
 from rewards.recipes import allow_rewards
@@ -61,6 +64,8 @@ _ENVIRONMENTS = {
     "CodeDataset-v0": "envs.code_dataset:CodeDataset",
 }
 _SHARED_REWARDS = ("envs.dialogue.forms", "envs.dialogue.scripted")  # modules of several environments' rewards
+_ADAPTER = "envs.reasoning.gym_adapter"
+_GYM_PREFIX = f"{NAMESPACE}/reasoning_gym."
 _OF_FILES = ("MathDataset-v0", "CodeDataset-v0")  # made with a data set's file only
 
 
@@ -71,19 +76,28 @@ def register_envs() -> None:
         if env_id not in gymnasium.registry:
             gymnasium.register(id=env_id, entry_point=entry_point, disable_env_checker=True)
             allow_rewards(entry_point.partition(":")[0])
-    for module in _SHARED_REWARDS:
+    for name in DATASETS:  # by a table: the package itself would take a second to import
+        if (gym_id := f"{_GYM_PREFIX}{name}") not in gymnasium.registry:
+            gymnasium.register(gym_id, f"{_ADAPTER}:ReasoningGym", disable_env_checker=True, kwargs={"name": name})
+    for module in (*_SHARED_REWARDS, _ADAPTER):
         allow_rewards(module)
 
 
 def all_ids() -> list[str]:
-    """All postgym ids, plug-ins' too, sorted."""
+    """All postgym ids, plug-ins' and reasoning-gym's too, sorted."""
     register_envs()
-    return sorted(i for i in gymnasium.registry if i.startswith(f"{NAMESPACE}/"))
+    ours = [i for i in gymnasium.registry if i.startswith(f"{NAMESPACE}/") and not i.startswith(_GYM_PREFIX)]
+    return sorted([*ours, *(f"{PREFIX}{name}" for name in DATASETS)])
 
 
 def known_ids() -> list[str]:
-    """Those of `all_ids` that make tasks by themselves, without a data set's file."""
-    return [i for i in all_ids() if i.partition("/")[2] not in _OF_FILES]
+    """Those of `all_ids` that make tasks by themselves, without a data set's file or another package."""
+    return [i for i in all_ids() if i.partition("/")[2] not in _OF_FILES and not i.startswith(PREFIX)]
+
+
+def reasoning_gym_ids() -> list[str]:
+    """The ids of reasoning-gym's datasets, sorted; none where the package isn't installed."""
+    return [i for i in all_ids() if i.startswith(PREFIX)] if find_spec("reasoning_gym") else []
 
 
 def make(
@@ -102,14 +116,18 @@ def make(
         kwargs: the environment's own settings.
 
     Raises:
-        ConfigError: no such id (the nearest known ones are named), or a setting it doesn't take.
+        ConfigError: no such id (the nearest known ones are named), a setting it doesn't take, or its package isn't
+            installed.
     """
     register_envs()
-    if env_id not in gymnasium.registry:
+    gym_id = env_id.replace(PREFIX, _GYM_PREFIX)
+    if why := LEFT_OUT.get(env_id.removeprefix(PREFIX)):
+        raise ConfigError(f"{env_id} is left out: {why}")
+    if gym_id not in gymnasium.registry:
         raise ConfigError(f"no environment {env_id!r}; {nearest(env_id, all_ids())}")
     way = _transport(env_id, transport, faults)
     try:
-        env = gymnasium.make(env_id, **kwargs).unwrapped
+        env = gymnasium.make(gym_id, **kwargs).unwrapped
     except TypeError as error:
         raise ConfigError(f"{env_id}: {error}") from error
     if not isinstance(env, TextEnv):

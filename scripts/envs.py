@@ -30,7 +30,8 @@ import envs
 from envs.base import TextEnv
 from envs.contract import breaches, in_words
 from envs.proof import prove
-from envs.registry import all_ids
+from envs.reasoning.gym_datasets import PREFIX
+from envs.registry import all_ids, reasoning_gym_ids
 from rewards.errors import ConfigError
 from scripts import play as playing
 from scripts.cli import run
@@ -79,7 +80,9 @@ def show_list(console: Console) -> int:
         env = envs.make(env_id)
         tools = ", ".join(t.name for t in env.make_tools(env.sample_task(0)))
         table.add_row(env_id, str(env.max_turns), tools, "yes" if env.sandboxed else "", Text(purpose(env)))
-    for env_id in sorted(set(all_ids()) - set(envs.known_ids())):
+    for env_id in reasoning_gym_ids():
+        table.add_row(env_id, "1", "", "", "a dataset of reasoning-gym")
+    for env_id in sorted(i for i in set(all_ids()) - set(envs.known_ids()) if not i.startswith(PREFIX)):
         module, _, cls = str(gymnasium.spec(env_id).entry_point).partition(":")
         about = sys.modules.get(module) or importlib.import_module(module)
         table.add_row(env_id, "1", "", "yes" if getattr(about, cls).sandboxed else "", Text(first_sentence(about)))
