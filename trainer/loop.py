@@ -23,9 +23,10 @@ from rollout.trajectory import Group
 from rollout.vllm_engine import VllmEngine
 from trainer.alarms import alarms
 from trainer.checkpoint import CheckpointStore
-from trainer.compare import Outcome, compare, read_outcomes, write_outcomes
+from trainer.compare import Outcome, compare, read_outcomes
 from trainer.config import Config
-from trainer.evaluate import engine_settings, evaluate_with_bar
+from trainer.evaluate import engine_settings, evaluate_with_bar, keep_evaluation
+from trainer.learned import LearnedLog, learned_path
 from trainer.logs import Display, MetricsLog, PhaseLog, quiet_libraries, read_metrics
 from trainer.report import write_report
 from trainer.run_folder import claim_folder, fixed_precision, weight_folder
@@ -97,13 +98,12 @@ class Run:
     # Evaluation
 
     def _evaluate(self, runner: asyncio.Runner, stage: str, model: str | None, version: int) -> None:
-        path = self.folder / "eval" / f"{stage}.jsonl"
-        if path.is_file():
+        if (self.folder / "eval" / f"{stage}.jsonl").is_file():
             return
         with self.phases.measure(f"evaluate {stage}"):
             if model is None:
                 self._sync(runner, version)
-            outcomes = evaluate_with_bar(
+            groups = evaluate_with_bar(
                 runner,
                 self.engine,
                 self.renderer,
@@ -113,7 +113,7 @@ class Run:
                 self.display,
                 stage,
             )
-            write_outcomes(path, outcomes)
+            keep_evaluation(self.folder, stage, groups)
 
     # Cold start
 
@@ -208,8 +208,10 @@ class Run:
             groups = runner.run(self._collect(tasks, self.config.rollout.group_size, self.engine, seed))
             write_groups(path, groups)
         sampled = time.monotonic()
-        learned = update(self.policy, optimizer, groups, self.config.trainer, step, self.reference)
+        log = LearnedLog(groups)
+        learned = update(self.policy, optimizer, groups, self.config.trainer, step, self.reference, log.add)
         updated = time.monotonic()
+        log.write(learned_path(path))
         self._sync(runner, step + 1)
         seconds = {
             "seconds_rollout": sampled - started,
