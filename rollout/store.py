@@ -4,6 +4,7 @@ The columns that one looks for (environment, split, score, status, tokens) stand
 thousands of trajectories can be listed without reading their tokens (`rollout/catalogue.py`).
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -145,9 +146,14 @@ def _row(group: int, t: Trajectory) -> dict[str, Any]:
         "logprobs": t.logprobs,
         "weight_versions": t.weight_versions,
         "prompt_length": t.prompt_length,
-        "transcript": _TRANSCRIPT.dump_json(t.transcript).decode(),
-        "score": _SCORE.dump_json(t.score).decode(),
+        "transcript": _json(_TRANSCRIPT, t.transcript),
+        "score": _json(_SCORE, t.score),
     }
+
+
+def _json(adapter: TypeAdapter, value: Any) -> str:
+    """JSON text; half a surrogate pair, which a model can write as an escape and no UTF-8 can hold, becomes `?`."""
+    return json.dumps(adapter.dump_python(value), ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
 def _table(file: Any, path: Path, block: int | None = None) -> Any:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from envs.actions import parse_action
 from envs.base import Task
 from rewards.errors import CheckpointError
 from rewards.score import Part, Score, Status
@@ -135,6 +136,17 @@ def test_played_episodes_are_read_back_exactly(groups, tmp_path):
         assert read.task == wrote.task
         for a, b in zip(wrote.trajectories, read.trajectories, strict=True):
             assert_same(a, b)
+
+
+def test_half_a_surrogate_pair_in_a_call_stops_nothing(groups, tmp_path):
+    broken = parse_action('<tool_call>{"name": "look", "arguments": {"box": "\\ud800"}}</tool_call>')
+    first = groups[0].trajectories[0]
+    transcript = replace(first.transcript, messages=(*first.transcript.messages, broken))
+    score = Score(0.0, "called with '\ud800'")
+    write_groups(tmp_path / "step.parquet", [Group(first.task, (replace(first, transcript=transcript, score=score),))])
+    read = read_trajectory(tmp_path / "step.parquet", 0)
+    assert read.transcript.messages[-1].tool_calls[0].arguments == {"box": "?"}
+    assert read.score.reason == "called with '?'"
 
 
 def test_one_row_of_many_is_read_without_the_others(tmp_path):
