@@ -58,7 +58,7 @@ def benchmark(models: Mapping[str, str], config: Config, folder: Path, display: 
     from trainer.tasks import Mixture
 
     folders = {name: resolve_model(model) for name, model in models.items()}
-    description = {"models": dict(models), **config.model_dump(mode="json", exclude={"sft", "trainer"})}
+    description = {"models": dict(models), **config.model_dump(mode="json", exclude={"sft", "trainer", "logging"})}
     claim_folder(folder, description)
     precision = fixed_precision(folder, config.precision)
     quiet_libraries()
