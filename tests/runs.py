@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,7 +97,9 @@ class RunMaker:
 
         engine = Apprentice(self.mixture, self.renderer, skill, version, episode_seed("run", version, skill))
         limits = Limits(max_context=2048)
-        return asyncio.run(collect_groups(tasks, size, make_env, engine, self.renderer, Sampling(128), limits, 1))
+        playing = collect_groups(tasks, size, make_env, engine, self.renderer, Sampling(128), limits, 1)
+        with ThreadPoolExecutor(1) as apart:  # a browser test has a loop running in its thread already
+            return apart.submit(asyncio.run, playing).result()
 
     def experts(self) -> None:
         """The traces that SFT learned from."""

@@ -37,7 +37,8 @@ function card(title, about, keys, rows) {
   const known = new Set(rows.flatMap(Object.keys));
   const names = keys.flatMap((key) => (/[/_]$/.test(key) ? [...known].filter((n) => n.startsWith(key)).sort() : known.has(key) ? [key] : []));
   const lines = names.map((name, i) => ({
-    name: label(name),
+    name: names.length > 1 ? label(name) : "last",
+    counts: name.startsWith("errors/"), // a mean would show errors where there were none
     colour: `var(--line${i % 6})`,
     // A kind of error is counted only where it happened.
     points: rows.map((row) => [row.step + 1, row[name] ?? (name.startsWith("errors/") ? 0 : null)]).filter((p) => p[1] !== null),
@@ -53,7 +54,7 @@ function card(title, about, keys, rows) {
 
 function label(name) {
   if (name.startsWith("reward/")) return short(name);
-  return name.replace(/^errors\/|^seconds_/, "").replace("reward_mean", "all").replaceAll("_", " ");
+  return name.replace(/^errors\/|^seconds_/, "").replaceAll("_", " ");
 }
 
 function chart(lines, title) {
@@ -71,12 +72,12 @@ function chart(lines, title) {
   for (const tick of niceTicks(first, last).filter((t) => Number.isInteger(t) && t >= first && t <= last)) {
     picture.append(svg("text", { x: x(tick), y: HEIGHT - 8, "text-anchor": "middle" }, String(tick)));
   }
-  for (const { points, colour } of lines) picture.append(...curve(points, colour, x, y));
-  followPointer(picture, lines, x, y);
+  for (const line of lines) picture.append(...curve(line, x, y));
+  followPointer(picture, lines, title, x, y);
   return picture;
 }
 
-function curve(points, colour, x, y) {
+function curve({ points, colour, counts }, x, y) {
   const path = (given) => given.map(([step, value]) => `${x(step).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
   const draw = (given, css) => {
     const line = svg("polyline", { class: css, points: path(given) });
@@ -88,7 +89,7 @@ function curve(points, colour, x, y) {
     dot.style.fill = colour;
     return [dot];
   }
-  return points.length < 8 ? [draw(points, "smooth")] : [draw(points, "raw"), draw(runningMean(points), "smooth")];
+  return counts || points.length < 8 ? [draw(points, "smooth")] : [draw(points, "raw"), draw(runningMean(points), "smooth")];
 }
 
 function runningMean(points) {
@@ -100,7 +101,7 @@ function runningMean(points) {
 }
 
 // A rule at the nearest round, and its numbers in a tip.
-function followPointer(picture, lines, x, y) {
+function followPointer(picture, lines, title, x, y) {
   const rule = svg("line", { class: "pointer", y1: TOP, y2: HEIGHT - BOTTOM, visibility: "hidden" });
   picture.append(rule);
   const steps = [...new Set(lines.flatMap((line) => line.points.map((p) => p[0])))];
@@ -111,7 +112,7 @@ function followPointer(picture, lines, x, y) {
     rule.setAttribute("x1", x(step));
     rule.setAttribute("x2", x(step));
     rule.setAttribute("visibility", "visible");
-    const values = lines.map((line) => [line.name, number(line.points.find((p) => p[0] === step)?.[1], 4)]);
+    const values = lines.map((line) => [lines.length > 1 ? line.name : title.toLowerCase(), number(line.points.find((p) => p[0] === step)?.[1], 4)]);
     showTip([["round", String(step)], ...values], event.clientX, event.clientY);
   });
   picture.addEventListener("pointerleave", () => {

@@ -27,7 +27,7 @@ export async function showEpisode(box, place, back) {
     el("h3", {}, "Tokens"),
     tokenView(episode.tokens),
     more("What it is judged by", JSON.stringify(episode.target, null, 2)),
-    Object.keys(episode.evidence).length ? more("Evidence", JSON.stringify(episode.evidence, null, 2)) : null,
+    ...(Object.keys(episode.evidence).length ? [more("Evidence", JSON.stringify(episode.evidence, null, 2))] : []),
   );
 }
 
@@ -46,7 +46,7 @@ export function scoreTable(score) {
     bar.style.width = `${100 * part.value}%`;
     const turns = part.turns.length ? el("div", { class: "soft" }, `turns: ${part.turns.map((t) => number(t)).join(", ")}`) : null;
     return el("tr", {}, el("td", {}, part.name), el("td", { class: "num" }, el("span", { class: "meter" }, bar), part.value.toFixed(2)),
-      el("td", { class: "num" }, number(part.weight)), el("td", { class: "num" }, `+${part.points.toFixed(3)}`), el("td", { class: "why" }, part.reason, turns));
+      el("td", { class: "num weight" }, number(part.weight)), el("td", { class: "num adds" }, `+${part.points.toFixed(3)}`), el("td", { class: "why" }, part.reason, turns));
   });
   const head = ["criterion", "value", "weight", "adds", "because"].map((title) => el("th", {}, title));
   // A gate or a failure overrules the sum: then the whole says why.

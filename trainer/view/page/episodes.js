@@ -63,7 +63,7 @@ function pages(found, first, wanted, place) {
   const range = found.total ? `${Math.min(first + 1, found.total)}–${last} of ${found.total}` : "none";
   return el("div", { class: "pages" }, el("span", {}, range),
     found.mean !== null && el("span", { class: "soft" }, `mean score ${found.mean.toFixed(3)}`),
-    el("span", { class: "grow" }), step("back", Math.max(0, first - PAGE), first > 0), step("on", first + PAGE, last < found.total));
+    el("span", { class: "grow" }), step("previous", Math.max(0, first - PAGE), first > 0), step("next", first + PAGE, last < found.total));
 }
 
 function table(rows, wanted, place) {
@@ -82,5 +82,5 @@ function table(rows, wanted, place) {
 function where(row) {
   const stage = row.step === null ? row.stage : `round ${row.step}`;
   const end = row.finish === "terminated" ? "" : ` · ${row.finish}`;
-  return `${stage} · group ${row.group} · difficulty ${row.difficulty.toFixed(2)}${end}`;
+  return `${stage} · difficulty ${row.difficulty.toFixed(2)} · group ${row.group}${end}`;
 }
