@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -89,9 +90,13 @@ def event_loop_runner():
 
 @pytest.fixture(scope="session")
 def engine(tiny_model, event_loop_runner):
-    """vLLM on the tiny model in fp32, in a Ray actor."""
+    """vLLM on the tiny model in fp32, in a Ray actor that answers Prometheus too."""
     from rollout.vllm_engine import VllmEngine, VllmSettings
 
-    engine = VllmEngine(VllmSettings(str(tiny_model), max_context=512, max_concurrent=16, precision="float32"))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        metrics = f"127.0.0.1:{free.getsockname()[1]}"
+    engine = VllmEngine(
+        VllmSettings(str(tiny_model), max_context=512, max_concurrent=16, precision="float32", metrics=metrics)
+    )
     yield engine
     engine.close()

@@ -144,6 +144,11 @@ class LoggingConfig(_Section):
         ("tensorboard",), description="trackers that are told every step (trainer/sinks.py)"
     )
     project: str = Field("postgym", min_length=1, description="what W&B and Trackio list the run under")
+    vllm_metrics: str = Field(
+        "",
+        pattern=r"^([\w.:\[\]-]*:\d{1,5})?$",
+        description="HOST:PORT where the engine answers Prometheus, such as 127.0.0.1:9400; empty for nowhere",
+    )
 
 
 class Config(_Section):

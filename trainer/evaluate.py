@@ -27,7 +27,7 @@ def outcome_of(trajectory: Trajectory) -> Outcome:
     return Outcome(trajectory.task.id, trajectory.task.env, trajectory.score.value, trajectory.score.reason, messages)
 
 
-def engine_settings(model: str, rollout: RolloutConfig, precision: str) -> VllmSettings:
+def engine_settings(model: str, rollout: RolloutConfig, precision: str, metrics: str = "") -> VllmSettings:
     """The engine that a config asks for."""
     return VllmSettings(
         model,
@@ -37,6 +37,7 @@ def engine_settings(model: str, rollout: RolloutConfig, precision: str) -> VllmS
         rollout.gpu_memory_share,
         precision,
         rollout.ray_address,
+        metrics,
     )
 
 

@@ -98,7 +98,9 @@ class Run:
             self.folder, self.config.name, self.config.model_dump(mode="json"), self.config.logging.project
         )
         self.sink = open_sinks(self.config.logging.sinks, described, self.display.say)
-        self.engine = VllmEngine(engine_settings(self.model_folder, self.config.rollout, self.precision))
+        self.engine = VllmEngine(
+            engine_settings(self.model_folder, self.config.rollout, self.precision, self.config.logging.vllm_metrics)
+        )
         self.tokenizer = AutoTokenizer.from_pretrained(self.model_folder)
         self.renderer = ChatRenderer(self.tokenizer)
         self.policy = Policy(self.model_folder, self.precision, self.config.rollout.temperature)
