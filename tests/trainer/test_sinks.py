@@ -1,5 +1,6 @@
 """Trackers beside metrics.jsonl: TensorBoard for real, W&B offline, Trackio where it is installed."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -97,6 +98,12 @@ def test_an_unknown_sink_is_refused():
 def test_the_config_knows_every_sink_and_no_other():
     assert LoggingConfig(sinks=tuple(SINKS)).sinks == tuple(SINKS)
     assert LoggingConfig().sinks == ("tensorboard",)
+
+
+def test_the_guide_names_every_sink_and_every_setting_it_names_exists():
+    guide = (Path(__file__).parents[2] / "docs" / "watching.md").read_text()
+    assert set(re.findall(r"^\| `(tensorboard|wandb|trackio)`", guide, re.MULTILINE)) == set(SINKS)
+    assert set(re.findall(r"logging\.(\w+)", guide)) == set(LoggingConfig.model_fields)
 
 
 class Unreachable:

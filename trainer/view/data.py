@@ -23,6 +23,7 @@ from trainer.view.tokens import TokenTexts
 
 Json = dict[str, Any]
 
+_STAGES = ("base", "sft", "grpo")
 _FACETS = ("stage", "env", "split", "status", "finish")
 SORTS: Mapping[str, Callable[[Entry], Any]] = {
     "newest": lambda e: (-1 if e.step is None else e.step, e.path.name, -e.row),
@@ -103,10 +104,10 @@ class RunData:
         ]
 
     def stages(self) -> list[str]:
-        """Stages that were evaluated, in the order of the run."""
-        known = {"base": 0, "sft": 1, "grpo": 2}
+        """Stages that were evaluated, in the order of the run; a benchmark's models in the order they were given."""
+        order = list(self.config.get("models", _STAGES))
         found = [p.stem for p in (self.folder / "eval").glob("*.jsonl")]
-        return sorted(found, key=lambda name: (known.get(name, 3), name))
+        return sorted(found, key=lambda name: (order.index(name) if name in order else len(order), name))
 
     # Episodes
 

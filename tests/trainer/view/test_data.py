@@ -173,6 +173,21 @@ def test_runs_that_kept_no_tokens_of_evaluations_are_compared_by_what_they_kept(
         side_by_side(copied, "nothing")
 
 
+def test_a_benchmark_is_shown_with_its_models_in_their_order(copied, default_model):
+    config = {"name": "benchmark", "models": {"zebra": default_model, "ant": "/nowhere/model"}}
+    (copied.folder / "config.json").write_text(json.dumps(config))
+    for name, stage in (("zebra", "base"), ("ant", "grpo")):
+        (copied.folder / "eval" / f"{stage}.jsonl").rename(copied.folder / "eval" / f"{name}.jsonl")
+        episodes = copied.folder / "trajectories"
+        (episodes / f"eval-{stage}.parquet").rename(episodes / f"eval-{name}.parquet")
+    (copied.folder / "eval" / "sft.jsonl").unlink()
+    (copied.folder / "metrics.jsonl").unlink()
+    data = RunData(copied.folder)
+    assert data.overview()["stages"] == ["zebra", "ant"]
+    assert data.episode("eval-zebra", 0)["tokens"]["texts"], "each model's own tokenizer"
+    assert "/nowhere/model" in data.episode("eval-ant", 0)["tokens"]["why_no_texts"]
+
+
 def test_a_folder_that_is_no_run_is_named(tmp_path):
     with pytest.raises(ConfigError, match="is no run's folder"):
         RunData(tmp_path)
