@@ -2,7 +2,7 @@
 
 import { ask, el, hideTip, number, short, showTip, svg } from "./dom.js";
 
-const WIDTH = 460, HEIGHT = 220, LEFT = 46, RIGHT = 10, TOP = 10, BOTTOM = 26;
+const WIDTH = 460, HEIGHT = 220, LEFT = 50, RIGHT = 10, TOP = 10, BOTTOM = 28;
 
 // [title, what it tells, keys]: a key that ends with / stands for all that begin so.
 const CARDS = [

@@ -46,7 +46,7 @@ export function scoreTable(score) {
     bar.style.width = `${100 * part.value}%`;
     const turns = part.turns.length ? el("div", { class: "soft" }, `turns: ${part.turns.map((t) => number(t)).join(", ")}`) : null;
     return el("tr", {}, el("td", {}, part.name), el("td", { class: "num" }, el("span", { class: "meter" }, bar), part.value.toFixed(2)),
-      el("td", { class: "num weight" }, number(part.weight)), el("td", { class: "num adds" }, `+${part.points.toFixed(3)}`), el("td", { class: "why" }, part.reason, turns));
+      el("td", { class: "num weight" }, number(part.weight)), el("td", { class: "num adds" }, part.points.toFixed(3)), el("td", { class: "why" }, part.reason, turns));
   });
   const head = ["criterion", "value", "weight", "adds", "because"].map((title) => el("th", {}, title));
   // A gate or a failure overrules the sum: then the whole says why.
