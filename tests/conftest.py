@@ -22,9 +22,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _shared(item: pytest.Item) -> str | None:
-    """What a test shares: the engine, the sandbox's host, a trained run, or an environment's proof."""
+    """What a test shares: the engine, the sandbox's host, a trained run or a made one, or an environment's proof."""
     if "engine" in getattr(item, "fixturenames", ()) or item.path.stem == "test_run":
         return "training"
+    if "made_run" in getattr(item, "fixturenames", ()):
+        return "made run"
     if item.path.parent.name == "sandbox":
         return "sandbox"
     given = getattr(item, "callspec", None)
@@ -79,6 +81,14 @@ def tiny_model(tokenizer, tmp_path_factory) -> Path:
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def made_run(renderer, tmp_path_factory):
+    """A run's folder of scripted episodes (see tests/runs.py): to be read; who changes it takes a copy."""
+    from tests.runs import make_run
+
+    return make_run(tmp_path_factory.mktemp("runs") / "made", renderer)
 
 
 @pytest.fixture(scope="session")

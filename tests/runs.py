@@ -1,7 +1,9 @@
 """A run's folder without training: real episodes of scripted policies, written as a run writes them."""
 
 import asyncio
+import copy
 import random
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -84,6 +86,12 @@ class RunMaker:
         )
         self.mixture = Mixture(self.config.environments)
         claim_folder(folder, self.config.model_dump(mode="json"))
+
+    def copied(self, to: Path) -> "RunMaker":
+        """The same in another place, for a test that changes it."""
+        twin = copy.copy(self)
+        twin.folder = shutil.copytree(self.folder, to / self.folder.name)
+        return twin
 
     def play(self, tasks: list[Task], size: int, skill: float, version: int, failing: int = 0) -> list[Group]:
         """Groups of episodes; the first `failing` ones end with an error of the machinery."""

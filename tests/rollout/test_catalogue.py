@@ -4,13 +4,12 @@ import pytest
 from rewards.errors import ConfigError
 from rollout.catalogue import Filter, read_all, scan, scan_all, short_name, stage_of, trajectory_files
 from rollout.store import read_groups, write_groups
-from tests.runs import make_run
 from tests.trainer.groups import make_group
 
 
 @pytest.fixture(scope="module")
-def run(renderer, tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("runs") / "made", renderer).folder
+def run(made_run):
+    return made_run.folder
 
 
 def test_every_stored_trajectory_is_listed_once_in_the_order_of_the_run(run):

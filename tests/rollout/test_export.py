@@ -14,13 +14,12 @@ from rollout.chats import encode_chat, read_chats
 from rollout.export import ToolsOf, export
 from rollout.store import write_groups
 from rollout.trajectory import Group
-from tests.runs import make_run
 from trainer.run_folder import environment_maker
 
 
 @pytest.fixture(scope="module")
-def run(renderer, tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("runs") / "made", renderer).folder
+def run(made_run):
+    return made_run.folder
 
 
 @pytest.fixture(scope="module")

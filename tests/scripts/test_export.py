@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs import make_run
-
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def run_folder(renderer, tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("runs") / "made", renderer).folder
+def run_folder(made_run):
+    return made_run.folder
 
 
 def command(*arguments):

@@ -10,14 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.runs import make_run
-
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def run_folder(renderer, tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("runs") / "made", renderer, steps=2).folder
+def run_folder(made_run):
+    return made_run.folder
 
 
 def command(*arguments):
@@ -63,5 +61,5 @@ def test_a_folder_that_is_no_run_is_named(tmp_path, extra):
 def test_the_terminal_view_prints_once_into_a_pipe(run_folder):
     found = refused(run_folder, "--terminal")
     assert found.returncode == 0, found.stderr
-    assert "round 2 of 40" in found.stdout
+    assert "round 3 of 40" in found.stdout
     assert "newest episodes" in found.stdout

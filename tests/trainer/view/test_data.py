@@ -7,7 +7,6 @@ import pytest
 from rewards.errors import ConfigError
 from rollout.catalogue import Filter, scan
 from rollout.store import read_groups, read_trajectory
-from tests.runs import make_run
 from trainer.advantages import group_normalised
 from trainer.learned import learned_path, read_learned
 from trainer.view.data import RunData
@@ -15,18 +14,13 @@ from trainer.view.sides import held_out_tasks, side_by_side
 
 
 @pytest.fixture(scope="module")
-def maker(renderer, tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("runs") / "made", renderer)
-
-
-@pytest.fixture(scope="module")
-def data(maker):
-    return RunData(maker.folder)
+def data(made_run):
+    return RunData(made_run.folder)
 
 
 @pytest.fixture
-def copied(maker, tmp_path):
-    return RunData(shutil.copytree(maker.folder, tmp_path / "made"))
+def copied(made_run, tmp_path):
+    return RunData(made_run.copied(tmp_path).folder)
 
 
 def test_the_overview_counts_what_the_folder_holds(data):
@@ -37,7 +31,7 @@ def test_the_overview_counts_what_the_folder_holds(data):
     assert found["facets"]["env"] == ["postgym/Weather-v0", "postgym/WordProblems-v0"]
 
 
-def test_the_version_changes_with_the_run_and_only_then(copied, renderer):
+def test_the_version_changes_with_the_run_and_only_then(copied):
     before = copied.overview()["version"]
     assert copied.overview()["version"] == before
     shutil.copy(

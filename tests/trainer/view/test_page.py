@@ -11,7 +11,7 @@ import pytest
 
 from rollout.catalogue import scan
 from rollout.store import read_groups, read_trajectory, write_groups
-from tests.runs import make_run, with_text
+from tests.runs import with_text
 from trainer.view.server import bind, make_app
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -47,9 +47,9 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def maker(browser, renderer, tmp_path_factory):
+def maker(browser, made_run, tmp_path_factory):
     """A run; its newest episode wrote hostile text."""
-    made = make_run(tmp_path_factory.mktemp("runs") / "made", renderer)
+    made = made_run.copied(tmp_path_factory.mktemp("shown"))
     path = made.folder / "trajectories" / "step-00002.parquet"
     groups = read_groups(path)
     write_groups(path, [with_text(groups[0], HOSTILE), *groups[1:]])
@@ -214,8 +214,8 @@ def test_what_a_model_wrote_is_shown_and_never_run(page, address):
     assert page.locator(".detail :is(script, img, pre b)").count() == 0
 
 
-def test_new_rounds_appear_without_a_reload_and_leave_the_reader_in_peace(browser, renderer, tmp_path):
-    maker = make_run(tmp_path / "live", renderer)
+def test_new_rounds_appear_without_a_reload_and_leave_the_reader_in_peace(browser, made_run, tmp_path):
+    maker = made_run.copied(tmp_path)
     with serving(maker.folder) as at, opened(browser) as page:
         page.goto(f"{at}#/episodes/step-00000/1")
         page.wait_for_selector(".tokens span")
@@ -268,7 +268,7 @@ def test_it_fits_the_screen_in_both_lights(browser, address, maker, tmp_path, sc
             assert (sum(max(found)[1]) > 380) == (scheme == "light"), "the background follows the system"
 
 
-def test_thousands_of_episodes_are_listed_at_once(browser, maker, renderer, tmp_path):
+def test_thousands_of_episodes_are_listed_at_once(browser, maker, tmp_path):
     folder = shutil.copytree(maker.folder, tmp_path / "large")
     for step in range(3, 303):
         shutil.copy(

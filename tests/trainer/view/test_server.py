@@ -5,13 +5,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from rewards.errors import ConfigError
-from tests.runs import make_run
 from trainer.view.server import PAGE, bind, make_app
 
 
 @pytest.fixture(scope="module")
-def folder(renderer, tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("runs") / "made", renderer).folder
+def folder(made_run, tmp_path_factory):
+    return made_run.copied(tmp_path_factory.mktemp("served")).folder
 
 
 @pytest.fixture

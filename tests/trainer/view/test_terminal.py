@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from rollout.store import read_groups, write_groups
-from tests.runs import make_run, with_text
+from tests.runs import with_text
 from trainer.view.terminal import sparkline, watch
 
 
 @pytest.fixture
-def maker(renderer, tmp_path):
-    return make_run(tmp_path / "made", renderer)
+def maker(made_run, tmp_path):
+    return made_run.copied(tmp_path)
 
 
 def printed(folder, **settings):
