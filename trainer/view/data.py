@@ -22,6 +22,7 @@ from trainer.logs import read_metrics
 from trainer.view.tokens import TokenTexts
 
 Json = dict[str, Any]
+_Stamp = tuple[str, int, int]  # name, time of the last change, bytes
 
 _STAGES = ("base", "sft", "grpo")
 _FACETS = ("stage", "env", "split", "status", "finish")
@@ -49,37 +50,42 @@ class RunData:
         self.folder = folder
         self.config = read_json(folder / "config.json")
         self._lock = threading.Lock()
-        self._seen: dict[Path, tuple[tuple[int, int], list[Entry]]] = {}
-        self._broken: dict[str, str] = {}
+        self._seen: dict[Path, tuple[_Stamp, list[Entry]]] = {}
         self._texts: dict[str, TokenTexts] = {}
 
     # What there is
 
     def entries(self) -> list[Entry]:
         """All entries, of files that are new or have changed read again; a broken file is left out and named."""
+        return self._look()[0]
+
+    def _look(self) -> tuple[list[Entry], list[_Stamp], dict[str, str]]:
+        """Entries, what tells this state of the files from any other, and why some can't be read."""
         try:
             files = trajectory_files(self.folder)
         except ConfigError:  # none yet
             files = []
+        seen: dict[Path, tuple[_Stamp, list[Entry]]] = {}
+        broken: dict[str, str] = {}
         with self._lock:
-            self._broken = {}
             for path in files:
                 try:
-                    stat = path.stat()
-                    stamp = (stat.st_mtime_ns, stat.st_size)
-                    if self._seen.get(path, (None,))[0] != stamp:
-                        self._seen[path] = (stamp, scan(path))
+                    stamp = _stamp(path)
+                    known = self._seen.get(path)
+                    seen[path] = known if known and known[0] == stamp else (stamp, scan(path))
                 except (PostgymError, OSError) as error:
-                    self._seen.pop(path, None)
-                    self._broken[path.name] = str(error)
-            return [entry for path in files if path in self._seen for entry in self._seen[path][1]]
+                    broken[path.name] = str(error)
+            self._seen = seen
+        entries = [entry for _, found in seen.values() for entry in found]
+        return entries, [stamp for stamp, _ in seen.values()], broken
 
     def overview(self) -> Json:
         """What the run is and what can be chosen from; `version` changes whenever anything does."""
-        entries, metrics = self.entries(), self.metrics()
+        entries, stamps, broken = self._look()
+        metrics, stages = self.metrics(), self.stages()
         finished = (self.folder / "summary.json").is_file()
         facets = {name: sorted({getattr(e, name) for e in entries}) for name in _FACETS}
-        marks = [sorted((p.name, s[0]) for p, s in self._seen.items()), len(metrics), finished, self.stages()]
+        state = repr((stamps, metrics[-1:], len(metrics), finished, stages))
         trainer = self.config.get("trainer", {})
         return {
             "name": self.config.get("name", self.folder.name),
@@ -90,10 +96,10 @@ class RunData:
             "finished": finished,
             "episodes": len(entries),
             "errors": sum(e.value is None for e in entries),
-            "stages": self.stages(),
+            "stages": stages,
             "facets": facets,
-            "broken": self._broken,
-            "version": hashlib.sha256(repr(marks).encode()).hexdigest()[:16],
+            "broken": broken,
+            "version": hashlib.sha256(state.encode()).hexdigest()[:16],
         }
 
     def metrics(self) -> list[Json]:
@@ -194,6 +200,11 @@ class RunData:
         rows = [e.row for members in groups.values() for e in members]
         known = dict(zip(rows, np.concatenate(worth).tolist(), strict=True))
         return float(known[entry.row]) if entry.row in known else None
+
+
+def _stamp(path: Path) -> _Stamp:
+    stat = path.stat()
+    return path.name, stat.st_mtime_ns, stat.st_size
 
 
 def shown_score(t: Trajectory) -> Json:
