@@ -249,6 +249,30 @@ def test_a_viewer_that_has_stopped_is_said(browser, maker):
     context.close()
 
 
+def test_a_broken_file_stays_named_until_it_is_mended(browser, made_run, tmp_path):
+    maker = made_run.copied(tmp_path)
+    path = maker.folder / "trajectories" / "step-00001.parquet"
+    whole = path.read_bytes()
+    path.write_bytes(b"PAR1")
+    with serving(maker.folder) as at, opened(browser) as page:
+        page.goto(f"{at}#/episodes")
+        until(page, "document.querySelector('#trouble').innerText.includes('step-00001.parquet can')")
+        page.wait_for_timeout(2500)  # another look
+        assert page.locator("#trouble").is_visible()
+        path.write_bytes(whole)
+        until(page, "document.querySelector('#trouble').hidden")
+        until(page, "document.querySelector('.pages').innerText.includes('of 78')")
+
+
+def test_an_address_of_nothing_says_so(browser, address):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{address}#/episodes/step-00000/999")
+    page.wait_for_timeout(2500)
+    assert "has no episode step-00000#999" in page.locator("#trouble").inner_text()
+    context.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(1280, 860), (390, 844)])
 def test_it_fits_the_screen_in_both_lights(browser, address, maker, tmp_path, scheme, width, height):

@@ -9,6 +9,7 @@ const EVERY = 2000, WHEN_FINISHED = 10000; // milliseconds between two looks
 let run = null;
 let shown = ""; // address of what is on the page
 let turn = 0; // counts drawings: one that was overtaken must not replace what came later
+const troubles = {}; // what went wrong, by what was tried
 
 const byId = (id) => document.getElementById(id);
 
@@ -24,7 +25,7 @@ async function draw(keep) {
   const still = () => mine === turn;
   keep = keep && shown === address;
   if (!keep) hideTip();
-  await tell(async () => {
+  await tell("draw", async () => {
     if (view === "episodes") await showEpisodes(main, run, file ? { file: decodeURIComponent(file), row } : null, wanted, keep, still);
     else if (view === "tasks") await showTasks(main, wanted, keep, still);
     else await showCurves(main, still);
@@ -34,18 +35,19 @@ async function draw(keep) {
   });
 }
 
-// Runs `act`; what goes wrong stands on the page until something goes right.
-async function tell(act) {
+// Runs `act`. What goes wrong stands on the page until the same thing goes right; so does a text that `act` returns.
+async function tell(who, act) {
+  let reached = true;
   try {
-    await act();
-    byId("trouble").hidden = true;
-    return true;
+    troubles[who] = (await act()) ?? "";
   } catch (error) {
-    byId("trouble").textContent = error.message;
-    byId("trouble").hidden = false;
-    if (!(error instanceof Unreachable)) console.warn(error);
-    return false;
+    reached = !(error instanceof Unreachable);
+    troubles[who] = error.message;
   }
+  const said = [...new Set(Object.values(troubles).filter(Boolean))];
+  byId("trouble").textContent = said.join(" · ");
+  byId("trouble").hidden = !said.length;
+  return reached;
 }
 
 function showHead() {
@@ -56,20 +58,17 @@ function showHead() {
   state.textContent = run.finished ? "finished" : run.steps ? `round ${run.done} of ${run.steps}` : "running";
   const facts = [run.model, run.algorithm, `${run.episodes} episodes`, run.errors ? `${run.errors} not judged` : ""];
   byId("facts").textContent = facts.filter(Boolean).join(" · ");
-  const broken = Object.values(run.broken);
-  if (broken.length) {
-    byId("trouble").textContent = `Left out: ${broken.join("; ")}`;
-    byId("trouble").hidden = false;
-  }
 }
 
 async function look() {
-  const reached = await tell(async () => {
+  const reached = await tell("look", async () => {
     const now = await ask("/api/run");
     const grown = now.version !== run?.version;
     run = now;
-    if (grown) await draw(true);
+    if (grown || troubles.draw) await draw(true); // also when what went wrong may be over
     showHead();
+    const broken = Object.values(run.broken);
+    return broken.length ? `Left out: ${broken.join("; ")}` : "";
   });
   setTimeout(look, reached && run.finished ? WHEN_FINISHED : EVERY);
 }

@@ -40,12 +40,6 @@ export async function ask(path, parameters = {}) {
   return answer;
 }
 
-// The filter that somebody is just typing into: a list that grows must not take it away.
-export function kept(main) {
-  const form = main.querySelector(".filters");
-  return form?.contains(document.activeElement) ? form : null;
-}
-
 export const short = (env) => env.replace(/^.*\//, "").replace(/-v\d+$/, "");
 
 export function number(value, digits = 3) {

@@ -1,6 +1,7 @@
 // The trajectory browser: what is asked for stands in the address, so that a view can be kept and sent.
 
-import { ask, el, kept, number, scoreChip, short } from "./dom.js";
+import { browse } from "./browse.js";
+import { ask, el, number, scoreChip, short } from "./dom.js";
 import { showEpisode } from "./episode.js";
 
 const PAGE = 50;
@@ -10,17 +11,13 @@ const SORTS = { newest: "newest first", score: "score", tokens: "tokens", second
 export async function showEpisodes(main, run, place, wanted, keep, still) {
   const first = Number(wanted.get("offset") ?? 0);
   const found = await ask("/api/episodes", { ...Object.fromEntries(wanted), limit: PAGE });
-  const list = el("section", { class: "list" }, kept(main) ?? filters(run, wanted, place), pages(found, first, wanted, place), table(found.rows, wanted, place));
-  let detail = keep && main.querySelector(".detail");
-  if (!detail) {
-    detail = el("section", { class: "detail" });
-    if (place) await showEpisode(detail, place, `#/episodes?${wanted}`);
-    else detail.append(el("p", { class: "empty" }, "Choose an episode to read it message by message and token by token."));
-  }
-  if (!still()) return;
-  const scroll = main.querySelector(".rows")?.scrollTop ?? 0;
-  main.replaceChildren(el("div", { class: place ? "browse open" : "browse" }, list, detail));
-  main.querySelector(".rows").scrollTop = scroll;
+  await browse(main, {
+    form: filters(run, wanted, place),
+    list: [pages(found, first, wanted, place), table(found.rows, wanted, place)],
+    open: place !== null,
+    hint: "Choose an episode to read it message by message and token by token.",
+    draw: (box) => showEpisode(box, place, `#/episodes?${wanted}`),
+  }, keep, still);
 }
 
 function address(wanted, changes, place) {

@@ -1,6 +1,7 @@
 // Before and after: held-out tasks with their score at every stage, and what each stage said to one of them.
 
-import { ask, el, kept, scoreChip, short } from "./dom.js";
+import { browse } from "./browse.js";
+import { ask, el, scoreChip, short } from "./dom.js";
 import { messageList, scoreTable } from "./episode.js";
 
 const CHANGES = {
@@ -21,18 +22,14 @@ export async function showTasks(main, wanted, keep, still) {
   const envs = [...new Set(rows.map((row) => row.env))].sort();
   const found = rows.filter((row) => (!wanted.get("env") || row.env === wanted.get("env")) && meets(row, stages, wanted.get("change") ?? "all"));
   const id = wanted.get("id");
-  const list = el("section", { class: "list" }, kept(main) ?? filters(envs, wanted), el("div", { class: "pages" }, `${found.length} of ${rows.length} tasks`, found.length > MOST && ` (the first ${MOST} are listed)`),
-    el("div", { class: "rows" }, found.slice(0, MOST).map((row) => line(row, stages, wanted, id))));
-  let detail = keep && main.querySelector(".detail");
-  if (!detail) {
-    detail = el("section", { class: "detail" });
-    if (id) await showSides(detail, id, wanted);
-    else detail.append(el("p", { class: "empty" }, "Choose a task to read what each stage made of it."));
-  }
-  if (!still()) return;
-  const scroll = main.querySelector(".rows")?.scrollTop ?? 0;
-  main.replaceChildren(el("div", { class: id ? "browse open" : "browse" }, list, detail));
-  main.querySelector(".rows").scrollTop = scroll;
+  const count = `${found.length} of ${rows.length} tasks${found.length > MOST ? ` (the first ${MOST} are listed)` : ""}`;
+  await browse(main, {
+    form: filters(envs, wanted),
+    list: [el("div", { class: "pages" }, count), el("div", { class: "rows" }, found.slice(0, MOST).map((row) => line(row, stages, wanted, id)))],
+    open: id !== null,
+    hint: "Choose a task to read what each stage made of it.",
+    draw: (box) => showSides(box, id, wanted),
+  }, keep, still);
 }
 
 function meets(row, stages, change) {
