@@ -5,6 +5,7 @@ Each is a `Sink`: a class and a line in `SINKS`. Their packages load when a run 
 
 import contextlib
 import importlib.util
+import io
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -117,7 +118,7 @@ class TrackioSink:
         import trackio
 
         self._trackio = trackio
-        with contextlib.redirect_stdout(None):  # it greets at length
+        with contextlib.redirect_stdout(io.StringIO()):  # it greets at length
             trackio.init(
                 project=run.project,
                 name=f"{run.name}-{run.id}",
@@ -132,7 +133,7 @@ class TrackioSink:
 
     def close(self) -> None:
         """Waits until everything is on disk."""
-        with contextlib.redirect_stdout(None):
+        with contextlib.redirect_stdout(io.StringIO()):
             self._trackio.finish()
 
 
