@@ -88,14 +88,13 @@ def test_the_final_model_is_the_last_checkpoint_and_loads_in_transformers(finish
         assert torch.equal(model.state_dict()[name], rounded), name
 
 
-def test_the_viewer_shows_what_the_update_saw(finished):
+def test_the_viewer_shows_a_real_run_whole(finished):
     folder, _ = finished
     data = RunData(folder)
-    kept = [e for e in data.entries() if e.stage == "grpo"]
-    tokens = [data.episode(e.path.stem, e.row)["tokens"] for e in kept]
-    ratios = [r for t in tokens for r in t["ratios"] or () if r is not None]
-    assert ratios, "some group taught something"
-    assert max(abs(r - 1) for r in ratios) < 0.02, "the engine held the trainer's weights"
+    found = data.overview()
+    assert (found["done"], found["finished"], found["broken"]) == (4, True, {})
+    assert found["episodes"] == 32 + 4 * 8 + 3 * 4
+    assert all(data.episode(e.path.stem, e.row)["tokens"]["texts"] for e in data.entries())
 
 
 def test_a_finished_run_is_not_trained_again(finished, tiny_model):
