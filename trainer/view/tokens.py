@@ -4,8 +4,6 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rewards.errors import PostgymError
-
 _MISSING = "\ufffd"  # what a tokenizer gives for part of a character
 _LONGEST = 4  # tokens that one character may need
 
@@ -52,15 +50,22 @@ class TokenTexts:
             if self._decode is None and not self._why_not:
                 try:
                     self._decode = self._load()
-                except (PostgymError, OSError, ValueError, ImportError) as error:
+                except Exception as error:  # tokenizers raises nothing finer; ids are shown instead
                     self._why_not = f"no tokenizer for {self._model or 'this folder'}: {error}"
             return (token_texts(ids, self._decode), "") if self._decode else (None, self._why_not)
 
     def _load(self) -> Callable[[list[int]], str]:
-        from transformers import AutoTokenizer
-
         from rollout.models import resolve_model
 
         own = self._folder / "model"
-        tokenizer = AutoTokenizer.from_pretrained(own if own.is_dir() else resolve_model(self._model))
+        model = str(own) if own.is_dir() else resolve_model(self._model)
+        file = Path(model) / "tokenizer.json"
+        if file.is_file():  # at once, where loading transformers would take seconds
+            from tokenizers import Tokenizer
+
+            fast = Tokenizer.from_file(str(file))
+            return lambda ids: fast.decode(ids, skip_special_tokens=False)
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(model)
         return lambda ids: tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)

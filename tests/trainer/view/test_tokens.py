@@ -1,9 +1,16 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.view.tokens import TokenTexts, token_texts
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +51,24 @@ def test_a_model_that_is_gone_leaves_the_ids_and_says_why(tmp_path):
     texts, why = TokenTexts(tmp_path, "/nowhere/model")(np.arange(3).tolist())
     assert texts is None
     assert "/nowhere/model does not exist" in why
+
+
+def test_ids_mean_what_they_mean_to_the_model_without_loading_transformers(default_model, tokenizer, tmp_path):
+    ids = list(range(200)) + tokenizer("Ünïcode 🦔 <|im_start|>user").input_ids
+    code = (
+        "import json, sys; from pathlib import Path; from trainer.view.tokens import TokenTexts;"
+        f"texts, why = TokenTexts(Path({str(tmp_path)!r}), {default_model!r})({ids});"
+        "assert 'transformers' not in sys.modules; print(json.dumps([texts, why]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    texts, why = json.loads(done.stdout)
+    assert why == ""
+    assert "".join(texts) == tokenizer.decode(ids)
+
+
+def test_a_damaged_tokenizer_leaves_the_ids_and_says_why(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "tokenizer.json").write_text("{")
+    texts, why = TokenTexts(tmp_path, str(tmp_path))([1, 2])
+    assert texts is None
+    assert "no tokenizer for" in why
