@@ -22,6 +22,7 @@ class VllmSettings:
         max_concurrent: sequences that are decoded together.
         kv_cache_gb: KV cache in GiB (CPU); on a GPU `gpu_memory_share` of the card is used instead.
         precision: `bfloat16` or `float32`.
+        metrics: HOST:PORT where the engine answers Prometheus; empty for nowhere, which costs nothing.
     """
 
     model: str
@@ -31,6 +32,7 @@ class VllmSettings:
     gpu_memory_share: float = 0.45
     precision: str = "bfloat16"
     ray_address: str = "local"
+    metrics: str = ""
 
 
 class _Actor:
@@ -42,6 +44,8 @@ class _Actor:
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.v1.engine.async_llm import AsyncLLM
 
+        if settings.metrics:
+            _serve_metrics(settings.metrics)
         self._params = SamplingParams
         self._version = 0
         self._requests = 0
@@ -54,7 +58,7 @@ class _Actor:
             enforce_eager=not on_gpu,  # on a CPU compiling costs 90 s and gains little
             logprobs_mode="processed_logprobs",
             generation_config="vllm",  # the model's own defaults (top-p, penalties) would bias the ratio
-            disable_log_stats=True,
+            disable_log_stats=not settings.metrics,
             seed=0,
             **(
                 {"gpu_memory_utilization": settings.gpu_memory_share}
@@ -103,6 +107,17 @@ class _Actor:
 
     async def shutdown(self) -> None:
         self._engine.shutdown()
+
+
+def _serve_metrics(address: str) -> None:
+    """Answers Prometheus at HOST:PORT/metrics with all that vLLM counts in this process."""
+    from prometheus_client import start_http_server
+
+    host, _, port = address.rpartition(":")
+    try:
+        start_http_server(int(port), host or "127.0.0.1")
+    except OSError as error:
+        raise RuntimeError(f"logging.vllm_metrics: can't listen on {address} ({error.strerror or error})") from error
 
 
 class VllmEngine:

@@ -137,6 +137,20 @@ class EvaluationConfig(_Section):
     tasks: int = Field(288, ge=1, description="over all environments, split evenly")
 
 
+class LoggingConfig(_Section):
+    """Where the numbers go besides metrics.jsonl."""
+
+    sinks: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = Field(
+        ("tensorboard",), description="trackers that are told every step (trainer/sinks.py)"
+    )
+    project: str = Field("postgym", min_length=1, description="what W&B and Trackio list the run under")
+    vllm_metrics: str = Field(
+        "",
+        pattern=r"^([\w.:\[\]-]*:\d{1,5})?$",
+        description="HOST:PORT where the engine answers Prometheus, such as 127.0.0.1:9400; empty for nowhere",
+    )
+
+
 class Config(_Section):
     """A whole run."""
 
@@ -151,6 +165,7 @@ class Config(_Section):
     rollout: RolloutConfig = RolloutConfig()
     trainer: TrainerConfig = TrainerConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    logging: LoggingConfig = LoggingConfig()
 
     @field_validator("environments")
     @classmethod
