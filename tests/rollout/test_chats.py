@@ -25,7 +25,7 @@ def as_openai(messages):
 def test_an_experts_episode_read_from_a_file_has_the_ids_and_mask_of_its_rollout(tmp_path, renderer, env_id):
     env = envs.make(env_id)
     task = env.sample_task(3, "train", 0.4)
-    expert = ScriptedEngine(env.expert, renderer.encode, renderer.end_of_turn)
+    expert = ScriptedEngine(env.expert, renderer.turn_ids)
     played = asyncio.run(run_episode(env, task, expert, renderer, Sampling(64), Limits(max_context=10_000)))
     row = {"messages": as_openai(played.transcript.messages), "tools": [t.schema for t in env.tools]}
     path = tmp_path / "chats.jsonl"

@@ -27,7 +27,7 @@ ARRAYS = ("token_ids", "loss_mask", "logprobs", "weight_versions")
 @pytest.fixture
 def groups(renderer):
     env = Lookup()
-    engine = ScriptedEngine(env.expert, renderer.encode, renderer.end_of_turn)
+    engine = ScriptedEngine(env.expert, renderer.turn_ids)
     tasks = [env.sample_task(i) for i in range(3)]
     made = iter([Lookup(), Raises(), Lookup(), Lookup(), Lookup(), Lookup()])
     return asyncio.run(

@@ -1,0 +1,102 @@
+"""Text that spells a tokenizer's added tokens: where others wrote it, it is shielded and stays text.
+
+A shielded text has stand-ins for the spelled tokens. It passes through a chat template, which writes the real ones;
+then `ids` takes those as tokens and turns every stand-in back into plain characters.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from rewards.transcript import Message
+
+_OPEN, _CLOSE = "\ue000", "\ue001"  # private-use characters: a stand-in is a number between them
+_STAND_IN = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
+
+
+class AddedTokens:
+    """The added tokens of a tokenizer (`<|im_end|>`, `<think>`), special or not.
+
+    What the assistant itself said may spell those that aren't special: a model samples `<think>` or `<tool_call>`
+    as one token, and templates look for them in earlier turns.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+        added = tokenizer.added_tokens_decoder
+        self.ids: dict[str, int] = {token.content: number for number, token in added.items()}
+        self._spelled = [_OPEN, *self.ids]
+        self._numbers = {text: number for number, text in enumerate(self._spelled)}
+        self._any = _one_of(self._spelled)
+        self._special = _one_of([_OPEN, *(token.content for token in added.values() if token.special)])
+        self._frame = _one_of(list(self.ids)) if self.ids else None
+
+    def shield(self, message: Message) -> Message:
+        """The message with stand-ins in its content and calls."""
+        spelled = self._special if message.role == "assistant" else self._any
+        calls = tuple(
+            replace(c, name=self._text(c.name, spelled), arguments=self._value(c.arguments, spelled))
+            for c in message.tool_calls
+        )
+        return replace(message, content=self._text(message.content, spelled), tool_calls=calls)
+
+    def shield_tools(self, tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Schemas with stand-ins in their texts."""
+        return [self._value(tool, self._any) for tool in tools]
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text with frame and stand-ins, as a template or a tool format rendered it."""
+        if _OPEN not in text:
+            return self._tokenizer(text, add_special_tokens=False).input_ids
+        ids: list[int] = []
+        for piece in self._frame.split(text) if self._frame else [text]:
+            if piece in self.ids:
+                ids.append(self.ids[piece])
+            elif piece:
+                ids += self._plain(_STAND_IN.sub(lambda m: self._spelled[int(m.group(1))], piece))
+        return ids
+
+    def first(self, text: str) -> int | None:
+        """The first added token that a rendered text holds."""
+        found = self._frame.search(text) if self._frame else None
+        return self.ids[found.group()] if found else None
+
+    def _text(self, text: str, spelled: re.Pattern[str]) -> str:
+        return spelled.sub(lambda m: f"{_OPEN}{self._numbers[m.group()]}{_CLOSE}", text)
+
+    def _value(self, value: Any, spelled: re.Pattern[str]) -> Any:
+        if isinstance(value, str):
+            return self._text(value, spelled)
+        if isinstance(value, Mapping):
+            return {self._text(k, spelled): self._value(v, spelled) for k, v in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._value(v, spelled) for v in value]
+        return value
+
+    def _plain(self, text: str) -> list[int]:
+        if self._without_added is None:
+            return self._tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids
+        return self._without_added.encode(text, add_special_tokens=False).ids
+
+    @cached_property
+    def _without_added(self) -> Any:
+        """The tokenizer without its added tokens: one that can't make a token of what looks like one."""
+        backend = getattr(self._tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            return None
+        from tokenizers import Tokenizer
+
+        state = json.loads(backend.to_str())
+        state["added_tokens"] = []
+        before = state.get("pre_tokenizer") or {}
+        if before.get("prepend_scheme") == "first":  # a frame token always stands before what is encoded here
+            before["prepend_scheme"] = "never"
+        return Tokenizer.from_str(json.dumps(state))
+
+
+def _one_of(texts: Sequence[str]) -> re.Pattern[str]:
+    longest_first = sorted(texts, key=len, reverse=True)
+    return re.compile("(" + "|".join(map(re.escape, longest_first)) + ")")
