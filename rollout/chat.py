@@ -101,7 +101,7 @@ class ChatRenderer:
         opened = _OPENED.search(self._tail(prompt_ids))
         if isinstance(action, str):
             return [*self.encode(_continued(action) if opened else action), end]
-        message = self._added.shield(action)
+        message = self._added.shield(action, self.format.escapes)
         text = self.format.render(message)
         if message.tool_calls and self.format.call_end in self._added.ids:
             end = self._added.ids[self.format.call_end]

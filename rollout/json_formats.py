@@ -23,7 +23,8 @@ DEEPSEEK31_FORM = (
     "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>NAME<｜tool▁sep｜>{...}<｜tool▁call▁end｜><｜tool▁calls▁end｜>"
 )
 
-_FRAME = re.compile(r"<(?=/?think>|[|｜])|\[(?=TOOL_CALLS\]|ARGS\])")
+# Where a thinking tag or a model's frame begins: escaped inside of arguments, where it would end the call.
+FRAME = re.compile(r"<(?=/?think>|[|｜])|\[(?=TOOL_CALLS\]|ARGS\])")
 _SPACE = re.compile(r"\s*")
 _LLAMA_START = re.compile(r'\s*\{\s*"(?:name|type|function)"\s*:')
 _DEEPSEEK_CALL = re.compile(
@@ -33,8 +34,8 @@ _FENCED = re.compile(r"\s*(\S*)[^\S\n]*\n\s*```(?:json)?\s*(.*?)\s*(?:```\s*)?\Z
 
 
 def write_json(value: Any) -> str:
-    """JSON in which no thinking tag and no model's frame is spelled: their first character is escaped."""
-    return _FRAME.sub(lambda m: f"\\u{ord(m.group()):04x}", json.dumps(value, ensure_ascii=False))
+    """JSON in which no `FRAME` is spelled: its first character is escaped."""
+    return FRAME.sub(lambda m: f"\\u{ord(m.group()):04x}", json.dumps(value, ensure_ascii=False))
 
 
 def read_arguments(text: str) -> dict[str, Any]:

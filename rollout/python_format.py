@@ -1,7 +1,6 @@
 """Pythonic tool calls: `[geocode(city="Oslo"), add(a=1, b=2)]`, parsed as literals and never evaluated."""
 
 import ast
-import json
 import keyword
 import re
 import warnings
@@ -11,14 +10,13 @@ from typing import Any
 from envs.actions import MAX_CALL_CHARS, split_thinking, unread
 from rewards.errors import ConfigError
 from rewards.transcript import Message, ToolCall
-from rollout.json_formats import Tools
+from rollout.json_formats import Tools, write_json
 
 PYTHONIC_FORM = '[name(argument="value", other=1)]'
 _MARKS = re.compile(r"<\|python_(?:start|end|tag)\|>")
 _START = re.compile(r"\[\s*[^\W\d][\w.]*\s*\(")
 _LATER_START = re.compile(r"^\[\s*[^\W\d][\w.]*\s*\(", re.MULTILINE)
 _NAMES = {"true": True, "false": False, "null": None}
-_ESCAPED = re.compile(r"<(?=/?think>|\|)")
 
 
 def parse_pythonic(text: str, tools: Tools = ()) -> Message:
@@ -154,8 +152,7 @@ def _arguments(arguments: Mapping[str, Any]) -> str:
 
 def _written(value: Any) -> str:
     if isinstance(value, str):
-        text = json.dumps(value, ensure_ascii=False)  # JSON's escapes are Python's, but for halves of surrogate pairs
-        return _ESCAPED.sub(r"\\u003c", text)
+        return write_json(value)  # JSON's escapes are Python's too
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_written(k)}: {_written(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list | tuple):

@@ -34,11 +34,15 @@ class AddedTokens:
         self._special = _one_of([_OPEN, *(token.content for token in added.values() if token.special)])
         self._frame = _one_of(list(self.ids)) if self.ids else None
 
-    def shield(self, message: Message) -> Message:
-        """The message with stand-ins in its content and calls."""
+    def shield(self, message: Message, escaped: re.Pattern[str] | None = None) -> Message:
+        """The message with stand-ins in its content and calls.
+
+        Args:
+            escaped: begins what whoever renders the calls' arguments escapes: no stand-in is needed there.
+        """
         spelled = self._special if message.role == "assistant" else self._any
         calls = tuple(
-            replace(c, name=self._text(c.name, spelled), arguments=self._value(c.arguments, spelled))
+            replace(c, name=self._text(c.name, spelled), arguments=self._value(c.arguments, spelled, escaped))
             for c in message.tool_calls
         )
         return replace(message, content=self._text(message.content, spelled), tool_calls=calls)
@@ -64,16 +68,20 @@ class AddedTokens:
         found = self._frame.search(text) if self._frame else None
         return self.ids[found.group()] if found else None
 
-    def _text(self, text: str, spelled: re.Pattern[str]) -> str:
-        return spelled.sub(lambda m: f"{_OPEN}{self._numbers[m.group()]}{_CLOSE}", text)
+    def _text(self, text: str, spelled: re.Pattern[str], escaped: re.Pattern[str] | None = None) -> str:
+        def stand_in(found: re.Match[str]) -> str:
+            token = found.group()
+            return token if escaped and escaped.match(token) else f"{_OPEN}{self._numbers[token]}{_CLOSE}"
 
-    def _value(self, value: Any, spelled: re.Pattern[str]) -> Any:
+        return spelled.sub(stand_in, text)
+
+    def _value(self, value: Any, spelled: re.Pattern[str], escaped: re.Pattern[str] | None = None) -> Any:
         if isinstance(value, str):
-            return self._text(value, spelled)
+            return self._text(value, spelled, escaped)
         if isinstance(value, Mapping):
-            return {self._text(k, spelled): self._value(v, spelled) for k, v in value.items()}
+            return {self._text(k, spelled, escaped): self._value(v, spelled, escaped) for k, v in value.items()}
         if isinstance(value, list | tuple):
-            return [self._value(v, spelled) for v in value]
+            return [self._value(v, spelled, escaped) for v in value]
         return value
 
     def _plain(self, text: str) -> list[int]:

@@ -3,6 +3,7 @@
 Adding a format is a parser, a renderer and one line in `FORMATS`.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from rollout.harmony_format import HARMONY_FORM, parse_harmony, render_harmony
 from rollout.json_formats import (
     DEEPSEEK31_FORM,
     DEEPSEEK_FORM,
+    FRAME,
     LLAMA_FORM,
     MISTRAL_FORM,
     Tools,
@@ -47,6 +49,7 @@ class ToolFormat:
         ends: tokens that may end a turn, beside the one that the template writes.
         call_end: the token that ends a turn with calls, where that is another one.
         call_id: a call's id as the template wants it.
+        escapes: begins what `render` escapes inside of arguments.
     """
 
     name: str
@@ -57,6 +60,7 @@ class ToolFormat:
     ends: tuple[str, ...] = ()
     call_end: str | None = None
     call_id: Callable[[str], str] = str
+    escapes: re.Pattern[str] | None = None
 
 
 HERMES = ToolFormat("hermes", parse_hermes, render_hermes, HERMES_FORM, ("<tool_call>",))
@@ -69,16 +73,27 @@ _KNOWN = (  # the first whose marks a template holds is its format
         ("<|channel|>",),
         ends=("<|return|>", "<|call|>"),
         call_end="<|call|>",
+        escapes=FRAME,
     ),
-    ToolFormat("deepseek", parse_deepseek, render_deepseek, DEEPSEEK_FORM, ("<｜tool▁sep｜>", "```json")),
-    ToolFormat("deepseek31", parse_deepseek, render_deepseek31, DEEPSEEK31_FORM, ("<｜tool▁sep｜>",)),
-    ToolFormat("mistral", parse_mistral, render_mistral, MISTRAL_FORM, ("[TOOL_CALLS]",), call_id=mistral_id),
+    ToolFormat(
+        "deepseek", parse_deepseek, render_deepseek, DEEPSEEK_FORM, ("<｜tool▁sep｜>", "```json"), escapes=FRAME
+    ),
+    ToolFormat("deepseek31", parse_deepseek, render_deepseek31, DEEPSEEK31_FORM, ("<｜tool▁sep｜>",), escapes=FRAME),
+    ToolFormat(
+        "mistral", parse_mistral, render_mistral, MISTRAL_FORM, ("[TOOL_CALLS]",), call_id=mistral_id, escapes=FRAME
+    ),
     ToolFormat("qwen_coder", parse_qwen_coder, render_qwen_coder, QWEN_CODER_FORM, ("<function=",)),
     ToolFormat("qwen", parse_hermes, render_qwen, HERMES_FORM, ("<tool_call>\n",)),
     HERMES,
-    ToolFormat("pythonic", parse_pythonic, render_pythonic, PYTHONIC_FORM, ("[func_name1(",)),
+    ToolFormat("pythonic", parse_pythonic, render_pythonic, PYTHONIC_FORM, ("[func_name1(",), escapes=FRAME),
     ToolFormat(
-        "llama", parse_llama, render_llama, LLAMA_FORM, ("<|start_header_id|>",), ends=("<|eot_id|>", "<|eom_id|>")
+        "llama",
+        parse_llama,
+        render_llama,
+        LLAMA_FORM,
+        ("<|start_header_id|>",),
+        ends=("<|eot_id|>", "<|eom_id|>"),
+        escapes=FRAME,
     ),
 )
 FORMATS = {f.name: f for f in _KNOWN}
