@@ -22,6 +22,7 @@ _SAID = "\ue002"  # a private-use character: what the assistant said, where a te
 _HISTORY = (Message("user", "."), Message("assistant", _SAID))
 _THINKING = re.compile(r"<think>.*?</think>\s*", re.DOTALL)
 _OPENED = re.compile(r"<think>\s*\Z")
+_THOUGHT = re.compile(r"<think>\s*(.*?)\s*</think>\s*(.*)\Z", re.DOTALL)
 _TAIL = 8  # ids at a prompt's end that can hold an opened <think> with its line breaks
 
 
@@ -215,5 +216,7 @@ def render_template(
 
 
 def _continued(text: str) -> str:
-    """A turn after a prompt that has opened the thinking: its thoughts, or their end."""
-    return re.sub(r"\A<think>\s*", "", text) if text.startswith("<think>") else f"</think>\n\n{text}"
+    """A turn after a prompt that has opened the thinking: its thoughts, if any, their end, and what is said."""
+    found = _THOUGHT.match(text)
+    thought, said = found.groups() if found else ("", text)
+    return f"{thought}\n</think>\n\n{said}".lstrip("\n")

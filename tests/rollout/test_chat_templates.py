@@ -185,7 +185,8 @@ def test_thinking_that_the_prompt_opens_belongs_to_the_message():
     assert cut.content.startswith("<think>"), "or the thought would be taken for an answer"
     assert renderer.decode(renderer.turn_ids(prompt, "The box.")) == "</think>\n\nThe box."
     assert (
-        renderer.decode(renderer.turn_ids(prompt, Message("assistant", "<think>\nLeft?</think>5"))) == "Left?</think>5"
+        renderer.decode(renderer.turn_ids(prompt, Message("assistant", "<think>\nLeft?</think>5")))
+        == "Left?\n</think>\n\n5"
     )
 
 
