@@ -14,6 +14,7 @@ from rewards.transcript import Message, ToolCall
 Tools = Sequence[Mapping[str, Any]]  # OpenAI schemas
 
 LLAMA_FORM = '{"name": ..., "parameters": {...}}'
+MISTRAL_ARGS_FORM = "[TOOL_CALLS]NAME[ARGS]{...}"
 MISTRAL_FORM = '[TOOL_CALLS] [{"name": ..., "arguments": {...}}]'
 DEEPSEEK_FORM = (
     "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>NAME\n```json\n{...}\n```"
@@ -30,7 +31,7 @@ _LLAMA_START = re.compile(r'\s*\{\s*"(?:name|type|function)"\s*:')
 _DEEPSEEK_CALL = re.compile(
     r"<｜tool▁call▁begin｜>(.*?)(?:<｜tool▁call▁end｜>|(?=<｜tool▁call▁begin｜>)|<｜tool▁calls▁end｜>|\Z)", re.DOTALL
 )
-_FENCED = re.compile(r"\s*(\S*)[^\S\n]*\n\s*```(?:json)?\s*(.*?)\s*(?:```\s*)?\Z", re.DOTALL)
+_FENCED = re.compile(r"\s*(\S*)[^\S\n]*\n\s*```(?:json)?")  # what stands before V3's JSON: the name and a fence
 
 
 def write_json(value: Any) -> str:
@@ -135,38 +136,36 @@ def render_llama(message: Message) -> str:
 def parse_mistral(text: str, tools: Tools = ()) -> Message:
     """Reads the list form and the `[ARGS]` form."""
     thought, said = split_thinking(text)
-    before, mark, body = said.partition("[TOOL_CALLS]")
-    if not mark:
+    before, *blocks = said.split("[TOOL_CALLS]")
+    if not blocks:
         return Message("assistant", text)
-    calls, rest = _mistral_calls(body)
-    return Message("assistant", thought + (before + rest).strip(), tuple(calls))
-
-
-def _mistral_calls(body: str) -> tuple[list[ToolCall], str]:
     calls: list[ToolCall] = []
-    at = _skip_space(body, 0)
-    while True:
-        call_id = f"call_{len(calls)}"
-        name = ""
-        try:
-            if body[at : at + 1] not in ("[", "{"):
-                name, mark, _ = body[at:].partition("[ARGS]")
-                if not mark or "[TOOL_CALLS]" in name or not name.strip():
-                    raise ValueError("neither a list nor a name with [ARGS]")
-                at = _skip_space(body, at + len(name) + len("[ARGS]"))
-            value, at = read_json(body, at)
-        except ValueError as error:
-            return [*calls, unread(str(error), MISTRAL_FORM, call_id)], ""
-        if name:
-            values: list[Any] = [{"name": name.strip(), "arguments": value}]
-        else:
-            values = value if isinstance(value, list) else [value]
-        calls += [_call(v, "arguments", MISTRAL_FORM, f"call_{len(calls) + i}") for i, v in enumerate(values)]
-        at = _skip_space(body, at)
-        if not body.startswith("[TOOL_CALLS]", at):
-            break
-        at = _skip_space(body, at + len("[TOOL_CALLS]"))
-    return calls or [unread("an empty list", MISTRAL_FORM, "call_0")], body[at:]
+    for block in blocks:
+        values, rest, why = _mistral_values(block)
+        for value in values:
+            calls.append(_call(value, "arguments", MISTRAL_FORM, f"call_{len(calls)}"))
+        if why:
+            calls.append(unread(why, MISTRAL_ARGS_FORM if "[ARGS]" in block else MISTRAL_FORM, f"call_{len(calls)}"))
+        before += rest
+    return Message("assistant", thought + before.strip(), tuple(calls))
+
+
+def _mistral_values(block: str) -> tuple[list[Any], str, str]:
+    """The calls of one block, the text after them, and why it can't be read where it can't."""
+    name, mark, body = block.partition("[ARGS]")
+    if mark and not name.lstrip().startswith(("[", "{")):
+        start = name.strip()
+    else:
+        start, body = "", block
+    body = body.lstrip()
+    try:
+        value, end = read_json(body)
+    except ValueError as error:
+        return [], "", str(error)
+    if start:
+        return [{"name": start, "arguments": value}], body[end:], ""
+    values = value if isinstance(value, list) else [value]
+    return values, body[end:], "" if values else "an empty list"
 
 
 def render_mistral(message: Message) -> str:
@@ -175,6 +174,12 @@ def render_mistral(message: Message) -> str:
         return message.content
     calls = [{"name": c.name, "arguments": dict(c.arguments)} for c in message.tool_calls]
     return f"{message.content}[TOOL_CALLS] {write_json(calls)}"
+
+
+def render_mistral_args(message: Message) -> str:
+    """As Mistral's templates write it since v11."""
+    calls = (f"[TOOL_CALLS]{c.name}[ARGS]{write_json(dict(c.arguments))}" for c in message.tool_calls)
+    return message.content + "".join(calls)
 
 
 def mistral_id(call_id: str) -> str:
@@ -205,8 +210,10 @@ def _deepseek_call(body: str, call_id: str) -> ToolCall:
     head, mark, rest = body.partition("<｜tool▁sep｜>")
     if not mark:
         return unread("no <｜tool▁sep｜> after the name", DEEPSEEK_FORM, call_id)
-    fenced = _FENCED.fullmatch(rest) if len(rest) < 30_000 else None
-    name, arguments = fenced.groups() if fenced else (head.strip(), rest)
+    fenced = _FENCED.match(rest)
+    name, arguments = (fenced.group(1), rest[fenced.end() :]) if fenced else (head.strip(), rest)
+    if fenced:
+        arguments = arguments.rstrip().removesuffix("```")
     form = DEEPSEEK_FORM if fenced or name == "function" else DEEPSEEK31_FORM
     if not name:
         return unread("no name", form, call_id)

@@ -1,6 +1,6 @@
 """How models write tool calls: a parser and a renderer each, chosen by the model's chat template.
 
-Adding a format is a parser, a renderer and one line in `FORMATS`.
+Adding a format is a parser, a renderer and one entry in `FORMATS` (docs/models.md).
 """
 
 import re
@@ -16,6 +16,7 @@ from rollout.json_formats import (
     DEEPSEEK_FORM,
     FRAME,
     LLAMA_FORM,
+    MISTRAL_ARGS_FORM,
     MISTRAL_FORM,
     Tools,
     mistral_id,
@@ -28,6 +29,7 @@ from rollout.json_formats import (
     render_hermes,
     render_llama,
     render_mistral,
+    render_mistral_args,
     render_qwen,
 )
 from rollout.python_format import PYTHONIC_FORM, parse_pythonic, render_pythonic
@@ -79,6 +81,15 @@ _KNOWN = (  # the first whose marks a template holds is its format
         "deepseek", parse_deepseek, render_deepseek, DEEPSEEK_FORM, ("<｜tool▁sep｜>", "```json"), escapes=FRAME
     ),
     ToolFormat("deepseek31", parse_deepseek, render_deepseek31, DEEPSEEK31_FORM, ("<｜tool▁sep｜>",), escapes=FRAME),
+    ToolFormat(
+        "mistral_args",
+        parse_mistral,
+        render_mistral_args,
+        MISTRAL_ARGS_FORM,
+        ("[TOOL_CALLS]", "[ARGS]"),
+        call_id=mistral_id,
+        escapes=FRAME,
+    ),
     ToolFormat(
         "mistral", parse_mistral, render_mistral, MISTRAL_FORM, ("[TOOL_CALLS]",), call_id=mistral_id, escapes=FRAME
     ),

@@ -1,9 +1,11 @@
 """Every form of tool calls: read back what was written, say what is wrong, and never fail on a text."""
 
+import itertools
 import json
+import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envs.actions import parse_action, render_action
@@ -60,6 +62,7 @@ def test_any_text_becomes_a_message_whose_bad_calls_say_what_to_mend(name, text)
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "qwen_coder"])
+@settings(max_examples=30)
 @given(PLAIN, CALLS, st.booleans())
 def test_rendered_calls_are_read_back_unchanged(name, content, calls, thinks):
     said = message("<think>Let me see.\nf(x)</think>" + content if thinks else content, calls)
@@ -104,6 +107,7 @@ WRITTEN = {
     "<tool_call>\n<function=g>\n</function>\n</tool_call>",
     "llama": '{"name": "f", "parameters": {"a": 1}}; {"name": "g", "parameters": {}}',
     "mistral": '[TOOL_CALLS] [{"name": "f", "arguments": {"a": 1}}, {"name": "g", "arguments": {}}]',
+    "mistral_args": '[TOOL_CALLS]f[ARGS]{"a": 1}[TOOL_CALLS]g[ARGS]{}',
     "pythonic": "[f(a=1), g()]",
     "deepseek": "<｜tool▁calls▁begin｜>"
     '<｜tool▁call▁begin｜>function<｜tool▁sep｜>f\n```json\n{"a": 1}\n```<｜tool▁call▁end｜>\n'
@@ -156,8 +160,10 @@ BROKEN = [
     ("llama", '{"name": "f", "parameters": {}, "city": "Oslo"}', "'city' beside"),
     ("llama", '<|python_tag|>{"name": "f", "parameters": ' + "[" * 9000, "nested too deep"),
     ("mistral", '[TOOL_CALLS] [{"name": "f", "arguments": {"a": 1}}', "Expecting ',' delimiter"),
-    ("mistral", "[TOOL_CALLS] f(a=1)", "neither a list nor a name"),
+    ("mistral", "[TOOL_CALLS] f(a=1)", "Expecting value"),
     ("mistral", "[TOOL_CALLS] []", "an empty list"),
+    ("mistral", '[TOOL_CALLS]f[ARGS]{"a": ', "Expecting value"),
+    ("mistral", "[TOOL_CALLS]f[ARGS][1]", "arguments must be an object"),
     ("mistral", '[TOOL_CALLS] [{"arguments": {}}]', "no name"),
     ("mistral", "[TOOL_CALLS] [3]", "a call must be an object"),
     ("pythonic", "[f(a=1, g()]", "does not match"),
@@ -195,6 +201,26 @@ def test_a_call_that_is_no_call_says_why_and_how_to_write_one(name, text, said):
 def test_a_broken_call_leaves_the_whole_ones_before_it():
     calls = FORMATS["llama"].parse('{"name": "f", "parameters": {}}; {"name": "g", "parameters": {', ()).tool_calls
     assert [c.error is None for c in calls] == [True, False]
+
+
+ENDLESS = ["<tool_call>", "<function=f>", "<parameter=a>", "[TOOL_CALLS]", "[f(", "{", " ", "\n", "<|start|>assistant"]
+ENDLESS += [
+    "<｜tool▁calls▁begin｜>",
+    "<｜tool▁call▁begin｜>",
+    "<｜tool▁sep｜>",
+    "\n```json",
+    "<think>",
+    '{"name": "f", ',
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_text_without_end_is_read_in_no_time(name):
+    start = FORMATS[name].render(message("", [("f", {"a": 1})])).partition("1")[0]
+    began = time.process_time()
+    for piece, opening in itertools.product(ENDLESS, ("", start)):
+        FORMATS[name].parse(opening + piece * (30_000 // len(piece)), ())
+    assert time.process_time() - began < 0.02 * 2 * len(ENDLESS)
 
 
 @pytest.mark.parametrize("name", NAMES)
