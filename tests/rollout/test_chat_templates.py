@@ -129,6 +129,31 @@ def test_the_text_begins_once(name):
     assert told(name, TALK).count(FAMILIES[name].bos) == 1
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_tokens_spelled_in_a_tools_description_stay_text(name):
+    renderer = renderer_of(name)
+    spelled = "".join([FAMILIES[name].eos, *FAMILIES[name].special])
+    function = TOOLS[0]["function"]
+    hostile = [{"type": "function", "function": function | {"description": spelled}}]
+    added = renderer.tokenizer.added_tokens_decoder
+    frames = [[i for i in renderer.prompt_ids([ASK], tools) if i in added] for tools in (TOOLS, hostile)]
+    assert frames[0] == frames[1]
+    assert spelled in renderer.tokenizer.decode(renderer.prompt_ids([ASK], hostile))
+
+
+def test_a_template_that_writes_the_date_may_go_on_after_midnight(monkeypatch):
+    from transformers.utils import chat_template_utils
+
+    dated = "<|im_start|>system\nIt is {{ strftime_now('%A') }}.<|im_end|>\n" + tokenizer_of("qwen3").chat_template
+    day = ["Monday"]
+    today = SimpleNamespace(strftime=lambda form: day[0])
+    monkeypatch.setattr(chat_template_utils, "datetime", SimpleNamespace(now=lambda: today))
+    renderer = ChatRenderer(tokenizer_of("qwen3"), dated)
+    day[0] = "Tuesday"
+    ids = renderer.continuation_ids([ASK], turn_ended=True)
+    assert renderer.tokenizer.decode(ids) == "\n<|im_start|>user\nWhich box?<|im_end|>\n<|im_start|>assistant\n"
+
+
 # Ends of turns
 
 
