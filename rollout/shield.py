@@ -4,7 +4,6 @@ A shielded text has stand-ins for the spelled tokens. It passes through a chat t
 then `ids` takes those as tokens and turns every stand-in back into plain characters.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -85,24 +84,23 @@ class AddedTokens:
         return value
 
     def _plain(self, text: str) -> list[int]:
-        if self._without_added is None:
-            return self._tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids
-        return self._without_added.encode(text, add_special_tokens=False).ids
-
-    @cached_property
-    def _without_added(self) -> Any:
-        """The tokenizer without its added tokens: one that can't make a token of what looks like one."""
+        """Ids by the tokenizer's own steps without the first, which makes tokens of what looks like added ones."""
         backend = getattr(self._tokenizer, "backend_tokenizer", None)
         if backend is None:
-            return None
-        from tokenizers import Tokenizer
+            return self._tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids
+        if backend.normalizer is not None:
+            text = backend.normalizer.normalize_str(text)
+        words = [text] if self._split is None else [word for word, _ in self._split.pre_tokenize_str(text)]
+        return [token.id for word in words for token in backend.model.tokenize(word)]
 
-        state = json.loads(backend.to_str())
-        state["added_tokens"] = []
-        before = state.get("pre_tokenizer") or {}
-        if before.get("prepend_scheme") == "first":  # a frame token always stands before what is encoded here
-            before["prepend_scheme"] = "never"
-        return Tokenizer.from_str(json.dumps(state))
+    @cached_property
+    def _split(self) -> Any:
+        from tokenizers import pre_tokenizers
+
+        split = self._tokenizer.backend_tokenizer.pre_tokenizer
+        if getattr(split, "prepend_scheme", None) == "first":  # a frame token always stands before what is split here
+            return pre_tokenizers.Metaspace(split.replacement, "never", split.split)
+        return split
 
 
 def _one_of(texts: Sequence[str]) -> re.Pattern[str]:
