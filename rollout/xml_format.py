@@ -67,13 +67,22 @@ def _inside(value: str) -> str:
 
 
 def _value(text: str, schema: Any) -> Any:
-    if isinstance(schema, Mapping) and schema.get("type") == "string":
+    kinds = _kinds(schema)
+    if "string" in kinds and not ("null" in kinds and text == "null"):
         return text
     try:
         value, end = read_json(text.strip())
     except ValueError:
         return text
     return value if end == len(text.strip()) else text
+
+
+def _kinds(schema: Any) -> set[Any]:
+    """The JSON types that a parameter's schema allows."""
+    if not isinstance(schema, Mapping):
+        return set()
+    options = [schema, *schema.get("anyOf", ())]
+    return {option.get("type") for option in options if isinstance(option, Mapping)}
 
 
 def render_qwen_coder(message: Message) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 import re
 from types import SimpleNamespace
 
@@ -254,6 +255,25 @@ def test_the_format_can_be_set_by_hand(form):
 )
 def test_the_template_tells_the_format(name, form):
     assert renderer_of(name).format.name == form
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_that_wrote_a_broken_call_is_told_how_and_can_mend_it(name):
+    renderer = renderer_of(name)
+    whole = renderer.turn_ids([], Message("assistant", "", (LOOK,)))
+    text = renderer.tokenizer.decode(whole)
+    broken = text.replace('"box": 1', '"box": ').replace("<function=look>", "<function=>")
+    assert broken != text
+    played = play(
+        name,
+        [renderer.tokenizer(broken, add_special_tokens=False).input_ids, Message("assistant", "", (LOOK,))],
+        ["x"] * 2,
+    )
+    results = [m.content for m in played.trajectory.transcript.messages if m.role == "tool"]
+    told = json.loads(results[0])
+    assert told["error"] == "malformed_call"
+    assert told["message"].endswith("; write " + renderer.format.form)
+    assert [c.error for c in played.trajectory.transcript.calls] == ["malformed_call", None]
 
 
 FRAMES = {

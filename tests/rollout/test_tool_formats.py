@@ -84,6 +84,27 @@ def test_bare_text_is_read_back_by_the_types_of_the_schema(content, calls):
     assert form.parse(form.render(said), typed(first.items())) == said
 
 
+@pytest.mark.parametrize(
+    ("schema", "written", "read"),
+    [
+        ({"type": "string"}, "5", "5"),
+        ({"type": "integer"}, "5", 5),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, "5", "5"),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, "null", None),
+        ({"anyOf": [{"type": "number"}, {"type": "null"}]}, "5", 5),
+        ({"type": "array"}, '["a", 1]', ["a", 1]),
+        ({"type": "integer"}, "five", "five"),
+        ({}, "true", True),
+    ],
+)
+def test_bare_text_is_of_the_type_that_the_schema_names(schema, written, read):
+    text = f"<function=f><parameter=a>{written}</parameter></function>"
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"properties": {"a": schema}}}}]
+    (call,) = FORMATS["qwen_coder"].parse(text, tools).tool_calls
+    assert call.arguments == {"a": read}
+    assert type(call.arguments["a"]) is type(read)
+
+
 @given(st.lists(PIECES | st.text(max_size=8), max_size=20).map("".join), PLAIN, CALLS)
 def test_hermes_is_what_environments_read_and_write(text, content, calls):
     assert FORMATS["hermes"].parse(text, ()) == parse_action(text)
