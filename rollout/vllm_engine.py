@@ -75,10 +75,19 @@ class _Actor:
         )
         self._engine = AsyncLLM.from_engine_args(args)
 
-    async def generate(self, prompt_ids: list[int], max_tokens: int, temperature: float, seed: int | None) -> tuple:
+    async def generate(
+        self, prompt_ids: list[int], max_tokens: int, temperature: float, seed: int | None, stop_ids: list[int]
+    ) -> tuple:
         version = self._version
         self._requests += 1
-        params = self._params(max_tokens=max_tokens, temperature=temperature, seed=seed, logprobs=0, detokenize=False)
+        params = self._params(
+            max_tokens=max_tokens,
+            temperature=temperature,
+            seed=seed,
+            stop_token_ids=stop_ids,
+            logprobs=0,
+            detokenize=False,
+        )
         final = None
         async for output in self._engine.generate({"prompt_token_ids": prompt_ids}, params, f"r{self._requests}"):
             final = output
@@ -154,7 +163,7 @@ class VllmEngine:
         """Samples one turn."""
         s = request.sampling
         ids, logprobs, finish, version = await self._call(
-            "generate", list(request.prompt_ids), s.max_tokens, s.temperature, s.seed
+            "generate", list(request.prompt_ids), s.max_tokens, s.temperature, s.seed, list(request.stop_ids)
         )
         return Completion(tuple(ids), tuple(logprobs), "stop" if finish == "stop" else "length", version)
 

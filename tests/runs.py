@@ -35,7 +35,7 @@ class Apprentice:
     def __init__(self, mixture: Mixture, renderer: ChatRenderer, skill: float, version: int, seed: int) -> None:
         self._mixture, self._skill, self._version = mixture, skill, version
         self._rng = random.Random(seed)
-        self._scripted = ScriptedEngine(self._policy, renderer.encode, renderer.end_of_turn)
+        self._scripted = ScriptedEngine(self._policy, renderer.turn_ids)
         self._chosen: dict[tuple[int, str], Policy] = {}
 
     def _policy(self, task: Task) -> Policy:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from rewards.errors import ConfigError
 from rewards.files import write_json_atomically
-from rollout.models import resolve_model
+from rollout.models import load_renderer, resolve_model
 from trainer.config import Config, explain_validation
 from trainer.logs import Display, PhaseLog, quiet_libraries
 from trainer.run_folder import claim_folder, fixed_precision
@@ -82,9 +82,6 @@ def benchmark(models: Mapping[str, str], config: Config, folder: Path, display: 
 
 
 def _evaluate_model(name: str, model: str, config: Config, precision: str, folder: Path, display: Display) -> None:
-    from transformers import AutoTokenizer
-
-    from rollout.chat import ChatRenderer
     from rollout.vllm_engine import VllmEngine
     from trainer.evaluate import engine_settings, evaluate_with_bar, keep_evaluation
     from trainer.tasks import Mixture
@@ -92,7 +89,7 @@ def _evaluate_model(name: str, model: str, config: Config, precision: str, folde
     mixture = Mixture(config.environments)
     if walls := mixture.walls():
         display.say(walls)
-    renderer = ChatRenderer(AutoTokenizer.from_pretrained(model))
+    renderer = load_renderer(model, config.rollout.tool_format)
     engine = VllmEngine(engine_settings(model, config.rollout, precision))
     try:
         with asyncio.Runner() as runner:

@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 
 from rewards.files import read_json, write_json_atomically
-from rollout.chat import ChatRenderer
 from rollout.chats import encode_chat, read_chats
 from rollout.collect import collect_groups, episode_seed, error_counts
 from rollout.engine import Sampling, ScriptedEngine
 from rollout.episode import Limits
-from rollout.models import resolve_model
+from rollout.models import load_renderer, resolve_model
 from rollout.store import read_groups, write_groups
 from rollout.trajectory import Group
 from rollout.vllm_engine import VllmEngine
@@ -84,8 +83,6 @@ class Run:
         return self._finish()
 
     def _start(self) -> None:
-        from transformers import AutoTokenizer
-
         from trainer.policy import Policy
 
         quiet_libraries()
@@ -101,8 +98,8 @@ class Run:
         self.engine = VllmEngine(
             engine_settings(self.model_folder, self.config.rollout, self.precision, self.config.logging.vllm_metrics)
         )
-        self.tokenizer = AutoTokenizer.from_pretrained(self.model_folder)
-        self.renderer = ChatRenderer(self.tokenizer)
+        self.renderer = load_renderer(self.model_folder, self.config.rollout.tool_format)
+        self.tokenizer = self.renderer.tokenizer
         self.policy = Policy(self.model_folder, self.precision, self.config.rollout.temperature)
         self.sync_folder = weight_folder(self.folder)
 
@@ -147,7 +144,7 @@ class Run:
         from trainer.sft import expert_trajectories, fine_tune
 
         tasks = self.mixture.training(self.config.sft.traces, self.config.seed, "sft")
-        experts = ScriptedEngine(self.mixture.expert, self.renderer.encode, self.renderer.end_of_turn)
+        experts = ScriptedEngine(self.mixture.expert, self.renderer.turn_ids)
         groups = runner.run(self._collect(tasks, 1, experts, None))
         if groups:
             write_groups(self.folder / "trajectories" / "experts.parquet", groups)

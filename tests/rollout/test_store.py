@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envs.actions import parse_action
 from envs.base import Task
 from rewards.errors import CheckpointError
 from rewards.score import Part, Score, Status
@@ -27,7 +26,7 @@ ARRAYS = ("token_ids", "loss_mask", "logprobs", "weight_versions")
 @pytest.fixture
 def groups(renderer):
     env = Lookup()
-    engine = ScriptedEngine(env.expert, renderer.encode, renderer.end_of_turn)
+    engine = ScriptedEngine(env.expert, renderer.turn_ids)
     tasks = [env.sample_task(i) for i in range(3)]
     made = iter([Lookup(), Raises(), Lookup(), Lookup(), Lookup(), Lookup()])
     return asyncio.run(
@@ -139,7 +138,7 @@ def test_played_episodes_are_read_back_exactly(groups, tmp_path):
 
 
 def test_half_a_surrogate_pair_in_a_call_stops_nothing(groups, tmp_path):
-    broken = parse_action('<tool_call>{"name": "look", "arguments": {"box": "\\ud800"}}</tool_call>')
+    broken = Message("assistant", "", (ToolCall("look", {"box": "\ud800"}),))
     first = groups[0].trajectories[0]
     transcript = replace(first.transcript, messages=(*first.transcript.messages, broken))
     score = Score(0.0, "called with '\ud800'")

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import time
 import urllib.request
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,6 +43,15 @@ def test_the_same_seed_samples_the_same_tokens_and_another_seed_others(engine, r
     assert a.token_ids == b.token_ids
     assert c.token_ids == d.token_ids
     assert a.token_ids != different.token_ids
+
+
+def test_a_turn_ends_at_any_of_its_stop_ids_and_holds_it(engine, renderer, event_loop_runner):
+    request = ask(renderer, "Go on.", seed=3)
+    free = event_loop_runner.run(engine.generate(request)).token_ids
+    stop = free[5]
+    stopped = event_loop_runner.run(engine.generate(replace(request, stop_ids=(stop,))))
+    assert stopped.token_ids == free[: free.index(stop) + 1]
+    assert stopped.finish == "stop"
 
 
 def test_many_seeded_requests_with_long_prompts_do_not_kill_the_engine(engine, renderer, event_loop_runner):
