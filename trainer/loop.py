@@ -159,13 +159,15 @@ class Run:
     # GRPO
 
     def _grpo(self, runner: asyncio.Runner) -> None:
+        from trainer.critic import make_critic
         from trainer.update import make_optimizer
 
         settings = self.config.trainer
         optimizer = make_optimizer(self.policy, settings)
+        self.critic = make_critic(self.policy, settings)
         self.reference = self._reference_policy() if settings.kl_coefficient else None
         store = CheckpointStore(self.folder / "checkpoints", settings.keep_checkpoints)
-        first = store.load_newest(self.policy, optimizer, self.display.say) or 0
+        first = store.load_newest(self.policy, optimizer, self.display.say, self.critic) or 0
         if first:
             self.display.say(f"  going on after step {first} of {settings.steps}")
         if first >= settings.steps:
@@ -176,7 +178,7 @@ class Run:
             start = self._mean_reward(0) if first else None
             for step in range(first, settings.steps):
                 row = self._step(runner, step, optimizer)
-                store.save(step + 1, self.policy, optimizer)
+                store.save(step + 1, self.policy, optimizer, self.critic)
                 metrics.write(row)
                 for alarm in alarms(metrics.rows):
                     self.display.say(f"  [yellow]warning:[/yellow] {alarm}")
@@ -208,7 +210,7 @@ class Run:
             groups = runner.run(self._collect(tasks, self.config.rollout.group_size, self.engine, seed))
             write_groups(path, groups)
         sampled = time.monotonic()
-        learned = update(self.policy, optimizer, groups, self.config.trainer, step, self.reference)
+        learned = update(self.policy, optimizer, groups, self.config.trainer, step, self.reference, self.critic)
         updated = time.monotonic()
         self._sync(runner, step + 1)
         seconds = {

@@ -11,7 +11,8 @@ from rollout.trajectory import Group
 from trainer import losses
 from trainer.algorithms import ALGORITHMS, Clip
 from trainer.config import TrainerConfig
-from trainer.packing import Pack, pack_group
+from trainer.critic import Critic
+from trainer.lessons import Lesson, make_lessons
 from trainer.policy import Policy
 
 
@@ -31,20 +32,6 @@ class _Tally:
         return {name: total / max(1, self.tokens) for name, total in self.sums.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """A pack with what its episodes are worth.
-
-    Args:
-        advantages: float32 (N,): the episode's advantage on each of its tokens.
-        reference: float32 (N,): logprobs under the policy that KL holds on to; None without KL.
-    """
-
-    pack: Pack
-    advantages: np.ndarray
-    reference: torch.Tensor | None = None
-
-
 def make_optimizer(policy: Policy, config: TrainerConfig) -> torch.optim.AdamW:
     """AdamW over all weights."""
     return torch.optim.AdamW(
@@ -58,37 +45,6 @@ def learning_rate(config: TrainerConfig, step: int) -> float:
     return rate if config.schedule == "constant" else rate * max(0.0, 1 - step / config.steps)
 
 
-def make_lessons(
-    groups: Sequence[Group], config: TrainerConfig, reference: Policy | None = None
-) -> tuple[list[list[Lesson]], int]:
-    """Lessons by group, of the groups that teach something, and how many taught nothing.
-
-    Episodes without a verdict have left their group; a group whose advantages are all zero has no gradient and
-    is skipped.
-    """
-    judged = [[t for t in group.judged if t.sampled_tokens] for group in groups]
-    rewards = [np.array([t.score.value for t in members], np.float64) for members in judged]
-    packs = [pack_group(members, config.pack_tokens) if members else [] for members in judged]
-    known = [[_reference_logprobs(reference, pack) for pack in group] for group in packs]
-    if reference is not None and config.kl_in == "reward":
-        for group, logprobs, values in zip(packs, known, rewards, strict=True):
-            for pack, under_reference in zip(group, logprobs, strict=True):
-                kl = losses.kl_estimate(config.kl_estimator, torch.from_numpy(pack.sampler_logprobs), under_reference)
-                np.subtract.at(values, pack.episodes, config.kl_coefficient * kl.double().numpy())
-    lessons, flat = [], 0
-    for group, logprobs, advantages in zip(packs, known, ALGORITHMS[config.algorithm].advantage(rewards), strict=True):
-        if not advantages.any():
-            flat += 1
-            continue
-        lessons.append(
-            [
-                Lesson(pack, advantages[pack.episodes].astype(np.float32), under_reference)
-                for pack, under_reference in zip(group, logprobs, strict=True)
-            ]
-        )
-    return lessons, flat
-
-
 def update(
     policy: Policy,
     optimizer: torch.optim.Optimizer,
@@ -96,29 +52,48 @@ def update(
     config: TrainerConfig,
     step: int,
     reference: Policy | None = None,
+    critic: Critic | None = None,
 ) -> dict[str, float]:
     """Learns from one round of groups.
 
     Args:
-        step: 0-based round, for the learning rate's warm-up.
+        step: 0-based round, for the learning rate's warm-up and the critic's.
         reference: what `kl_coefficient` holds the policy to; needed when it isn't 0.
+        critic: what `make_critic` gave for the algorithm; it learns from the same round.
 
     Returns:
         Metrics of the update; gradients, learning rate and mismatch among them.
 
     Raises:
+        ConfigError: the algorithm learns by a critic, and there is none.
         EngineError: the engine's logprobs are so far from the trainer's that it must hold other weights.
         FloatingPointError: the gradient is not finite; the weights are untouched.
     """
-    grouped, flat = make_lessons(groups, config, reference if config.kl_coefficient else None)
+    grouped, flat = make_lessons(groups, config, reference if config.kl_coefficient else None, critic)
     metrics = {"zero_variance_share": flat / max(1, len(groups)), "learning_rate": 0.0, "grad_norm": 0.0}
     if not grouped:
         return metrics
-    metrics["learning_rate"] = learning_rate(config, step)
-    for parameters in optimizer.param_groups:
-        parameters["lr"] = metrics["learning_rate"]
     parts = [p for p in np.array_split(np.arange(len(grouped)), config.minibatches) if len(p)]
     batches = [[lesson for i in part for lesson in grouped[i]] for part in parts]
+    if critic is None or step >= config.critic.warmup_rounds:
+        metrics |= _improve(policy, optimizer, groups, batches, config, step)
+    if critic is not None:
+        metrics |= critic.learn([[lesson.target for lesson in batch] for batch in batches])
+    return metrics
+
+
+def _improve(
+    policy: Policy,
+    optimizer: torch.optim.Optimizer,
+    groups: Sequence[Group],
+    batches: Sequence[Sequence[Lesson]],
+    config: TrainerConfig,
+    step: int,
+) -> dict[str, float]:
+    """One optimiser step of the policy for each batch."""
+    rate = learning_rate(config, step)
+    for parameters in optimizer.param_groups:
+        parameters["lr"] = rate
     # With one batch the weights can't have moved: the old logprobs are the new ones, for free.
     old = [[None] * len(b) for b in batches] if len(batches) == 1 else [_old_logprobs(policy, b) for b in batches]
     # Groups that teach nothing count in the mean: a round with little to learn from moves the policy little.
@@ -140,7 +115,7 @@ def update(
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         norms.append(norm)
-    return metrics | tally.means() | {"grad_norm": float(np.mean(norms))}
+    return tally.means() | {"learning_rate": rate, "grad_norm": float(np.mean(norms))}
 
 
 def _accumulate(
@@ -155,7 +130,11 @@ def _accumulate(
     """Adds the gradient of the loss over `tokens` and `episodes`, one pack in memory at a time."""
     algorithm = ALGORITHMS[config.algorithm]
     objective_of = getattr(losses, algorithm.objective)
-    clip = Clip(config.clip_low or algorithm.clip.low, config.clip_high or algorithm.clip.high, config.dual_clip)
+    clip = Clip(
+        config.clip_low or algorithm.clip.low,
+        config.clip_high or algorithm.clip.high,
+        config.dual_clip or algorithm.clip.dual,
+    )
     correction = losses.Importance(
         config.importance_cap, config.importance_floor, config.importance_level, config.importance_beyond
     )
@@ -184,11 +163,6 @@ def _accumulate(
             mismatch_kl=torch.exp(gap) - 1 - gap,  # Schulman's k3 estimate of KL(sampler, trainer)
             **figures,
         )
-
-
-@torch.no_grad()
-def _reference_logprobs(reference: Policy | None, pack: Pack) -> torch.Tensor | None:
-    return None if reference is None else reference.logprobs(pack)[0].cpu()
 
 
 @torch.no_grad()
