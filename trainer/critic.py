@@ -81,7 +81,7 @@ class Critic:
         returns = np.concatenate([t.returns for batch in batches for t in batch]).astype(np.float64)
         return {
             "value_loss": float(loss),
-            "critic_grad_norm": float(norm),
+            "grad_norm/critic": float(norm),
             "value_mean": float(known.mean()),
             "explained_variance": explained_variance(known, returns),
         }

@@ -9,12 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from rewards.files import read_json, write_json_atomically
 from rollout.chat import ChatRenderer
 from rollout.chats import encode_chat, read_chats
-from rollout.collect import collect_groups, episode_seed, error_counts
+from rollout.collect import collect_groups, episode_seed
 from rollout.engine import Sampling, ScriptedEngine
 from rollout.episode import Limits
 from rollout.models import resolve_model
@@ -28,6 +26,7 @@ from trainer.config import Config
 from trainer.evaluate import engine_settings, evaluate_with_bar
 from trainer.logs import Display, MetricsLog, PhaseLog, quiet_libraries, read_metrics
 from trainer.report import write_report
+from trainer.rollout_metrics import rollout_metrics
 from trainer.run_folder import claim_folder, fixed_precision, weight_folder
 from trainer.tasks import Mixture
 
@@ -218,7 +217,7 @@ class Run:
             "seconds_update": updated - sampled,
             "seconds_sync": time.monotonic() - updated,
         }
-        return {"step": step, **rollout_metrics(groups, sampled - started), **learned, **seconds}
+        return {"step": step, **rollout_metrics(groups, sampled - started, step), **learned, **seconds}
 
     async def _collect(self, tasks: list, group_size: int, engine: Any, seed: int | None) -> list[Group]:
         r = self.config.rollout
@@ -262,24 +261,6 @@ class Run:
         write_report(self.folder / "report.html", summary, stages, read_metrics(self.folder / "metrics.jsonl"))
         write_json_atomically(self.folder / "summary.json", summary)
         return summary
-
-
-def rollout_metrics(groups: list[Group], seconds: float) -> dict[str, float]:
-    """Rewards, lengths, error counts and speed of one round."""
-    judged = [t for g in groups for t in g.judged]
-    values = np.array([t.score.value for t in judged], np.float64)
-    tokens = sum(t.sampled_tokens for g in groups for t in g.trajectories)
-    row = {
-        "reward_mean": float(values.mean()) if len(values) else 0.0,
-        "success_rate": float((values == 1).mean()) if len(values) else 0.0,
-        "completion_tokens": tokens / max(1, sum(len(g.trajectories) for g in groups)),
-        "tokens_per_second": tokens / max(seconds, 1e-9),
-    }
-    for env in sorted({t.task.env for t in judged}):
-        row[f"reward/{env}"] = float(np.mean([t.score.value for t in judged if t.task.env == env]))
-    for status, count in error_counts(groups).items():
-        row[f"errors/{status}"] = float(count)
-    return row
 
 
 def _step_line(row: dict[str, float], start: float) -> str:

@@ -100,6 +100,7 @@ def _improve(
     judged = [t for group in groups for t in group.judged if t.sampled_tokens]
     tokens, episodes = sum(t.sampled_tokens for t in judged) / len(batches), len(judged) / len(batches)
     tally, norms = _Tally(), []
+    by_part: list[dict[str, float]] = []
     for batch, old_logprobs in zip(batches, old, strict=True):
         _accumulate(policy, batch, old_logprobs, config, tally, tokens, episodes)
         if tally.means()["mismatch"] > config.max_mismatch:
@@ -108,6 +109,7 @@ def _improve(
                 f"the engine's logprobs are {tally.means()['mismatch']:.2f} from the trainer's (limit "
                 f"trainer.max_mismatch={config.max_mismatch}): the engine doesn't hold the trainer's weights"
             )
+        by_part.append(policy.gradient_norms())
         norm = float(torch.nn.utils.clip_grad_norm_(policy.parameters, config.max_grad_norm))
         if not np.isfinite(norm):
             optimizer.zero_grad(set_to_none=True)
@@ -115,7 +117,8 @@ def _improve(
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         norms.append(norm)
-    return tally.means() | {"learning_rate": rate, "grad_norm": float(np.mean(norms))}
+    parts = {f"grad_norm/{part}": float(np.mean([found[part] for found in by_part])) for part in by_part[0]}
+    return tally.means() | {"learning_rate": rate, "grad_norm": float(np.mean(norms))} | parts
 
 
 def _accumulate(

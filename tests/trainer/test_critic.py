@@ -189,7 +189,7 @@ def test_while_the_critic_warms_up_the_policy_stays_as_it_is(policy):
     groups = [make_group(np.random.default_rng(0), [0.0, 1.0])]
     row = update(policy, optimizer, groups, config, 0, critic=critic)
     assert row["learning_rate"] == row["grad_norm"] == 0
-    assert row["critic_grad_norm"] > 0
+    assert row["grad_norm/critic"] > 0
     assert all(torch.equal(before[k], v) for k, v in policy.state().items())
     assert not torch.equal(unlearned["head.bias"], critic.state()["head.bias"])
     assert update(policy, optimizer, groups, config, 1, critic=critic)["grad_norm"] > 0

@@ -26,6 +26,15 @@ def policy(tiny_model):
     return Policy(str(tiny_model), precision="float32")
 
 
+def test_the_gradients_norm_is_told_by_part_and_the_parts_make_up_the_whole(policy):
+    config = TrainerConfig(**LOOSE)
+    row = update(policy, make_optimizer(policy, config), [make_group(np.random.default_rng(0), [0.0, 1.0])], config, 0)
+    parts = {name.removeprefix("grad_norm/"): norm for name, norm in row.items() if name.startswith("grad_norm/")}
+    assert set(parts) == {"embedding", "attention", "mlp", "norm"}, "the tied head is the embedding"
+    assert min(parts.values()) > 0
+    assert np.linalg.norm(list(parts.values())) == pytest.approx(row["grad_norm"], rel=1e-5)
+
+
 def total_logprob(policy, trajectory):
     with torch.no_grad():
         return float(policy.logprobs(pack_group([trajectory], 10_000)[0])[0].sum())
