@@ -9,6 +9,7 @@ from itertools import pairwise
 from envs.actions import render_action
 from envs.base import Policy, Task, TextEnv
 from envs.proof import LEVELS, ProofRow, difficulty_curve, play
+from envs.transport.retrying import over_transport
 from rewards.score import Status
 
 MIN_DISTINCT = 0.9  # share of 300 questions at one difficulty
@@ -88,7 +89,7 @@ def _hidden(env: TextEnv) -> str:
         _, info = env.reset(options={"task": task})
         if extra := set(info) - {"tools", "task_id"}:
             return f"reset's info shows the policy {sorted(extra)}: keep it to tools and task_id"
-        seen, _ = play(env, task, env.expert(task))
+        seen, _ = play(env, task, over_transport(env, env.expert(task)))
         shown = "\n".join(m.content for m in seen.messages if m.role != "assistant") + json.dumps(info["tools"])
         if json.dumps(task.target) in shown or (seen.answer and seen.answer in shown):
             return f"what the policy is shown in {task.id} holds the target, or the expert's answer word for word"
@@ -110,7 +111,7 @@ def _any_text(env: TextEnv) -> str:
 def _replays(env: TextEnv) -> str:
     for seed in range(5):
         task = env.sample_task(seed)
-        seen, _ = play(env, task, env.expert(task))
+        seen, _ = play(env, task, over_transport(env, env.expert(task)))
         said = [render_action(m) for m in seen.messages if m.role == "assistant"]
         first, again = (play(env, task, _script(said)) for _ in range(2))
         if first != again:

@@ -13,6 +13,7 @@ from functools import cache
 
 from envs.actions import render_action
 from envs.base import Policy, Task, TextEnv
+from envs.transport.retrying import over_transport
 from rewards.score import Score
 from rewards.transcript import Message, ToolCall, Transcript
 
@@ -48,11 +49,15 @@ def play(env: TextEnv, task: Task, policy: Policy) -> tuple[Transcript, Score]:
     raise RuntimeError(f"{env.id}: no end after {_MAX_STEPS} steps; lower max_turns")
 
 
+def _played(env: TextEnv, task: Task, policy: Policy) -> tuple[Transcript, Score]:
+    """One episode of a policy that knows nothing of faults: it meets them patiently, or cheats would fail by luck."""
+    return play(env, task, over_transport(env, policy))
+
+
 def commonest_answer(env: TextEnv, n: int = 60) -> str:
     """What the expert says last most often, over tasks that the proof doesn't play: the best blind guess."""
-    closings = [
-        play(env, env.sample_task(10**6 + i), env.expert(env.sample_task(10**6 + i)))[0].answer for i in range(n)
-    ]
+    tasks = [env.sample_task(10**6 + i) for i in range(n)]
+    closings = [_played(env, t, env.expert(t))[0].answer for t in tasks]
     lines = [text.rpartition("\n")[2] if "\nAnswer:" in text else text for text in closings]
     return Counter(lines).most_common(1)[0][0]
 
@@ -109,7 +114,7 @@ def _row(env: TextEnv, name: str, scores: list[Score], bound: float | None, reas
 
 def _wrong_row(env: TextEnv, tasks: Sequence[Task]) -> ProofRow:
     """The expert with its answers spoiled: at most the credit that the rubric means for the way to them."""
-    scores = [play(env, t, env.wrong_policy(t, i))[1] for i, t in enumerate(tasks)]
+    scores = [_played(env, t, env.wrong_policy(t, i))[1] for i, t in enumerate(tasks)]
     row = _row(env, "expert, then a wrong answer", scores, 1.0, "")
     ok = row.bound != "judged" and row.maximum <= env.process_credit + 1e-9
     reason = row.reason or ("" if ok else max(scores, key=lambda s: s.value or 0.0).reason)
@@ -118,12 +123,12 @@ def _wrong_row(env: TextEnv, tasks: Sequence[Task]) -> ProofRow:
 
 def prove(env: TextEnv, n: int = 200, n_null: int = 40) -> list[ProofRow]:
     """The expert on `n` tasks; wrong answers, every exploit and null policy on `n_null`: one row each."""
-    rows = [_row(env, "expert", [play(env, t, env.expert(t))[1] for t in _tasks(env, n)], None, "")]
+    rows = [_row(env, "expert", [_played(env, t, env.expert(t))[1] for t in _tasks(env, n)], None, "")]
     tasks = _tasks(env, n_null)
     rows.append(_wrong_row(env, tasks))
     exploits = {name: (e.bound, e.reason) for name, e in env.exploits(tasks[0]).items()}
     for name, (bound, reason) in exploits.items():
-        scores = [play(env, t, env.exploits(t)[name].policy)[1] for t in tasks]
+        scores = [_played(env, t, env.exploits(t)[name].policy)[1] for t in tasks]
         rows.append(_row(env, f"exploit: {name}", scores, bound, reason))
     commonest = commonest_answer(env)
     for name in null_policies(env, tasks[0]):
@@ -147,5 +152,5 @@ def difficulty_curve(env: TextEnv, n: int = 60) -> list[float]:
 
 def _written(env: TextEnv, task: Task) -> int:
     """How many words and signs the expert writes in an episode."""
-    seen, _ = play(env, task, env.expert(task))
+    seen, _ = _played(env, task, env.expert(task))
     return sum(len(_WORD.findall(render_action(m))) for m in seen.messages if m.role == "assistant")

@@ -1,17 +1,27 @@
 """The names of the environments: `postgym/<Name>-v0` ids, known to Gymnasium through an entry point.
 
-A plug-in package adds its own with an entry point in the group `gymnasium.envs`, as Gymnasium documents.
+A plug-in package adds its own with an entry point named `postgym` in the group `gymnasium.envs`.
+`postgym/reasoning_gym/<name>` is `postgym/reasoning_gym.<name>` for Gymnasium, whose ids have one slash at most.
 """
 
-from typing import Any
+import warnings
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from typing import Any, Literal
 
 import gymnasium
+from pydantic import ValidationError
 
-from envs.base import TextEnv
+from envs.base import TextEnv, Transport
+from envs.reasoning.gym_datasets import DATASETS, LEFT_OUT, PREFIX
+from envs.transport.faults import Faults
 from rewards.errors import ConfigError, nearest
 from rewards.recipes import allow_rewards
 
 NAMESPACE = "postgym"
+_GROUP = "gymnasium.envs"
 
 _ENVIRONMENTS = {
     "Arithmetic-v0": "envs.mathematics.arithmetic:Arithmetic",
@@ -58,6 +68,8 @@ _ENVIRONMENTS = {
     "CodeDataset-v0": "envs.code_dataset:CodeDataset",
 }
 _SHARED_REWARDS = ("envs.dialogue.forms", "envs.dialogue.scripted")  # modules of several environments' rewards
+_ADAPTER = "envs.reasoning.gym_adapter"
+_GYM_PREFIX = f"{NAMESPACE}/reasoning_gym."
 _OF_FILES = ("MathDataset-v0", "CodeDataset-v0")  # made with a data set's file only
 
 
@@ -68,34 +80,95 @@ def register_envs() -> None:
         if env_id not in gymnasium.registry:
             gymnasium.register(id=env_id, entry_point=entry_point, disable_env_checker=True)
             allow_rewards(entry_point.partition(":")[0])
-    for module in _SHARED_REWARDS:
+    for name in DATASETS:  # by a table: the package itself would take a second to import
+        if (gym_id := f"{_GYM_PREFIX}{name}") not in gymnasium.registry:
+            gymnasium.register(gym_id, f"{_ADAPTER}:ReasoningGym", disable_env_checker=True, kwargs={"name": name})
+    for module in (*_SHARED_REWARDS, _ADAPTER):
         allow_rewards(module)
+    _register_plugins()
+
+
+@cache
+def _register_plugins() -> None:
+    """Calls what installed packages list as `postgym` in the group; one that fails is named, and the others go on.
+
+    Gymnasium itself loads such entry points no more.
+    """
+    for point in entry_points(group=_GROUP, name=NAMESPACE):
+        if point.module == __name__:
+            continue
+        try:
+            point.load()()
+        except Exception as error:  # somebody's code may raise anything
+            why = f"{type(error).__name__}: {error}"
+            warnings.warn(f"plug-in {point.value} can't be loaded ({why}); mend or uninstall it", stacklevel=2)
 
 
 def all_ids() -> list[str]:
-    """All postgym ids, plug-ins' too, sorted."""
+    """All postgym ids, plug-ins' and reasoning-gym's too, sorted."""
     register_envs()
-    return sorted(i for i in gymnasium.registry if i.startswith(f"{NAMESPACE}/"))
+    ours = [i for i in gymnasium.registry if i.startswith(f"{NAMESPACE}/") and not i.startswith(_GYM_PREFIX)]
+    return sorted([*ours, *(f"{PREFIX}{name}" for name in DATASETS)])
 
 
 def known_ids() -> list[str]:
-    """Those of `all_ids` that make tasks by themselves, without a data set's file."""
-    return [i for i in all_ids() if i.partition("/")[2] not in _OF_FILES]
+    """Those of `all_ids` that make tasks by themselves, without a data set's file or another package."""
+    return [i for i in all_ids() if i.partition("/")[2] not in _OF_FILES and not i.startswith(PREFIX)]
 
 
-def make(env_id: str, **kwargs: Any) -> TextEnv:
+def reasoning_gym_ids() -> list[str]:
+    """The ids of reasoning-gym's datasets, sorted; none where the package isn't installed."""
+    return [i for i in all_ids() if i.startswith(PREFIX)] if find_spec("reasoning_gym") else []
+
+
+def make(
+    env_id: str,
+    *,
+    transport: Literal["process", "http"] = "process",
+    faults: Faults | Mapping[str, Any] | float = 0.0,
+    **kwargs: Any,
+) -> TextEnv:
     """The bare environment (no wrappers) with that id.
 
+    Args:
+        env_id: as registered.
+        transport: how calls reach the tools: in this process, or over HTTP by a local server (see docs/tools.md).
+        faults: with "http" the share of calls that meet a fault on their way, or a `Faults`, or its fields.
+        kwargs: the environment's own settings.
+
     Raises:
-        ConfigError: no such id (the nearest known ones are named), or a setting it doesn't take.
+        ConfigError: no such id (the nearest known ones are named), a setting it doesn't take, or its package isn't
+            installed.
     """
     register_envs()
-    if env_id not in gymnasium.registry:
+    gym_id = env_id.replace(PREFIX, _GYM_PREFIX)
+    if why := LEFT_OUT.get(env_id.removeprefix(PREFIX)):
+        raise ConfigError(f"{env_id} is left out: {why}")
+    if gym_id not in gymnasium.registry:
         raise ConfigError(f"no environment {env_id!r}; {nearest(env_id, all_ids())}")
+    way = _transport(env_id, transport, faults)
     try:
-        env = gymnasium.make(env_id, **kwargs).unwrapped
+        env = gymnasium.make(gym_id, **kwargs).unwrapped
     except TypeError as error:
         raise ConfigError(f"{env_id}: {error}") from error
     if not isinstance(env, TextEnv):
         raise ConfigError(f"{env_id} is a {type(env).__name__}, not a TextEnv")
+    env.transport = way
     return env
+
+
+def _transport(env_id: str, name: str, faults: Faults | Mapping[str, Any] | float) -> Transport | None:
+    if name not in ("process", "http"):
+        raise ConfigError(f"{env_id}: transport {name!r} is not known; use 'process' or 'http'")
+    try:
+        settings = Faults.model_validate({"rate": faults} if isinstance(faults, int | float) else faults)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ConfigError(f"{env_id}: faults.{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    if name == "http":
+        from envs.transport.client import Http
+
+        return Http(settings)
+    if settings.rate:
+        raise ConfigError(f"{env_id}: faults={settings.rate:g} needs transport='http'")
+    return None

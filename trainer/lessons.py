@@ -23,12 +23,14 @@ class Lesson:
 
     Args:
         advantages: float32 (N,): the episode's advantage on each of its tokens, or each token's own by a critic.
+        group: which of the round's groups it is of.
         reference: float32 (N,): logprobs under the policy that KL holds on to; None without KL.
         target: what the critic is to learn from the pack; None without one.
     """
 
     pack: Pack
     advantages: np.ndarray
+    group: int = 0
     reference: torch.Tensor | None = None
     target: ValueTarget | None = None
 
@@ -57,13 +59,14 @@ def make_lessons(
         for pack, under_reference in zip(group, logprobs, strict=True):
             np.subtract.at(values, pack.episodes, _kl_penalty(pack, under_reference, config))
     lessons, flat = [], 0
-    for group, logprobs, advantages in zip(packs, known, advantage(rewards), strict=True):
+    worth = advantage(rewards)
+    for index, (group, logprobs, advantages) in enumerate(zip(packs, known, worth, strict=True)):
         if not advantages.any():
             flat += 1
             continue
         lessons.append(
             [
-                Lesson(pack, advantages[pack.episodes].astype(np.float32), under_reference)
+                Lesson(pack, advantages[pack.episodes].astype(np.float32), index, under_reference)
                 for pack, under_reference in zip(group, logprobs, strict=True)
             ]
         )
@@ -78,26 +81,16 @@ def _critic_lessons(
     critic: Critic,
 ) -> list[list[Lesson]]:
     """Every token's own advantage by GAE, whitened over the round."""
-    found = [
-        [
-            (
-                pack,
-                under_reference,
-                *token_advantages(members, pack, -_kl_penalty(pack, under_reference, config), critic),
-            )
-            for pack, under_reference in zip(group, logprobs, strict=True)
-        ]
-        for members, group, logprobs in zip(judged, packs, known, strict=True)
-        if members
-    ]
-    white = iter(whitened([advantages for group in found for *_, advantages in group]))
-    return [
-        [
-            Lesson(pack, next(white).astype(np.float32), under_reference, target)
-            for pack, under_reference, target, _ in group
-        ]
-        for group in found
-    ]
+    found = []
+    for index, (members, group, logprobs) in enumerate(zip(judged, packs, known, strict=True)):
+        for pack, under_reference in zip(group, logprobs, strict=True):
+            own = -_kl_penalty(pack, under_reference, config)
+            found.append((index, pack, under_reference, *token_advantages(members, pack, own, critic)))
+    lessons: dict[int, list[Lesson]] = {}
+    for (index, pack, under_reference, target, _), white in zip(found, whitened([f[-1] for f in found]), strict=True):
+        lesson = Lesson(pack, white.astype(np.float32), index, under_reference, target)
+        lessons.setdefault(index, []).append(lesson)
+    return list(lessons.values())
 
 
 def token_advantages(

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from envs.base import Task, TextEnv
+from envs.base import Policy, Task, TextEnv
 from envs.registry import make
 from envs.sandbox.level import level
+from envs.transport.retrying import over_transport
 from rewards.rubric_yaml import rubric_from_dict, rubric_rows
 from rollout.collect import episode_seed
 from trainer.config import EnvironmentConfig
@@ -26,6 +27,11 @@ class Mixture:
         if env_id in self._rubrics:
             env.rubric = self._rubrics[env_id]  # shadows the class's
         return env
+
+    def expert(self, task: Task) -> Policy:
+        """The expert on `task`, patient where the transport of its environment has faults."""
+        env = self._samplers[task.env]
+        return over_transport(env, env.expert(task))
 
     def walls(self) -> str | None:
         """The sandbox's level in words, where an environment runs untrusted code.

@@ -1,6 +1,6 @@
 """One update of the policy: groups in, new weights and the numbers one watches out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +32,9 @@ class _Tally:
         return {name: total / max(1, self.tokens) for name, total in self.sums.items()}
 
 
+OnLesson = Callable[[Lesson, np.ndarray], None]
+
+
 def make_optimizer(policy: Policy, config: TrainerConfig) -> torch.optim.AdamW:
     """AdamW over all weights."""
     return torch.optim.AdamW(
@@ -53,6 +56,7 @@ def update(
     step: int,
     reference: Policy | None = None,
     critic: Critic | None = None,
+    on_lesson: OnLesson = lambda lesson, trainer_logprobs: None,
 ) -> dict[str, float]:
     """Learns from one round of groups.
 
@@ -60,6 +64,7 @@ def update(
         step: 0-based round, for the learning rate's warm-up and the critic's.
         reference: what `kl_coefficient` holds the policy to; needed when it isn't 0.
         critic: what `make_critic` gave for the algorithm; it learns from the same round.
+        on_lesson: sees each lesson with the trainer's logprobs (N,) of its tokens before the round's update.
 
     Returns:
         Metrics of the update; gradients, learning rate and mismatch among them.
@@ -76,7 +81,7 @@ def update(
     parts = [p for p in np.array_split(np.arange(len(grouped)), config.minibatches) if len(p)]
     batches = [[lesson for i in part for lesson in grouped[i]] for part in parts]
     if critic is None or step >= config.critic.warmup_rounds:
-        metrics |= _improve(policy, optimizer, groups, batches, config, step)
+        metrics |= _improve(policy, optimizer, groups, batches, config, step, on_lesson)
     if critic is not None:
         metrics |= critic.learn([[lesson.target for lesson in batch] for batch in batches])
     return metrics
@@ -89,6 +94,7 @@ def _improve(
     batches: Sequence[Sequence[Lesson]],
     config: TrainerConfig,
     step: int,
+    on_lesson: OnLesson,
 ) -> dict[str, float]:
     """One optimiser step of the policy for each batch."""
     rate = learning_rate(config, step)
@@ -102,7 +108,7 @@ def _improve(
     tally, norms = _Tally(), []
     by_part: list[dict[str, float]] = []
     for batch, old_logprobs in zip(batches, old, strict=True):
-        _accumulate(policy, batch, old_logprobs, config, tally, tokens, episodes)
+        _accumulate(policy, batch, old_logprobs, config, tally, tokens, episodes, on_lesson)
         if tally.means()["mismatch"] > config.max_mismatch:
             optimizer.zero_grad(set_to_none=True)
             raise EngineError(
@@ -129,6 +135,7 @@ def _accumulate(
     tally: _Tally,
     tokens: float,
     episodes: float,
+    on_lesson: OnLesson,
 ) -> None:
     """Adds the gradient of the loss over `tokens` and `episodes`, one pack in memory at a time."""
     algorithm = ALGORITHMS[config.algorithm]
@@ -148,6 +155,7 @@ def _accumulate(
         sampler = torch.from_numpy(lesson.pack.sampler_logprobs).to(to)
         advantages = torch.from_numpy(lesson.advantages).to(to)
         old = logprobs.detach() if old is None else old
+        on_lesson(lesson, old.float().cpu().numpy())
         objective = objective_of(logprobs, old, advantages, whose, clip)
         figures = {"ratio_clip_fraction": objective.clipped, "entropy": entropies.detach()}
         value = correction.weights(old, sampler, whose) * objective.value + config.entropy_coefficient * entropies

@@ -1,6 +1,6 @@
 """`postgym/Calendar-v0`: meetings to be arranged in a company's calendar, by tools that change it at once.
 
-One person and one day at difficulty 0; five people over the week at 1, with time zones, lunch, free time around the
+One person and one day at difficulty 0; six people over some days at 1, with time zones, lunch, free time around the
 meeting, rooms, weekly series, and events that may give way. Where no time exists, saying why is right, and no change.
 """
 
@@ -30,8 +30,8 @@ SYSTEM = Message(
     "the hour or half hour, within the working hours of all who take part, outside their lunch and when they have "
     "nothing else. First read everyone's calendar for the days in question. Everyone is told of a change at once: make "
     "none that wasn't asked for and none to try. End with one line, Answer: and the start, like 2026-03-02 09:30. If "
-    "there is no such time, change nothing and end with Answer: none, hours (their hours alone leave no time), or "
-    "none, people (one of them is always busy), or none, rooms (the people could, but no room is free).",
+    "there is no such time, change nothing and end with Answer: none, <reason>. The reason is hours (their hours alone "
+    "leave no time), people (one of them is always busy) or rooms (the people could, but no room is free).",
 )
 _RECOVERIES = 4  # calls that may go wrong before the turns run out
 _CLAIMS = [
@@ -129,7 +129,7 @@ class Calendar(TextEnv):
 
     Args:
         split: which half of the tasks `reset` draws from.
-        difficulty: 0 (one person, one day) to 1 (five people, zones, rooms, series, moves), None for any.
+        difficulty: 0 (one person, one day) to 1 (six people, zones, rooms, series, moves), None for any.
     """
 
     id = "postgym/Calendar-v0"
@@ -239,8 +239,7 @@ def _look_up(world: Mapping[str, Any], request: Mapping[str, Any], outcome: Mapp
 
     def read(person: str, query: str) -> None:
         calls.append(["find_people", {"query": query}])
-        if outcome["reason"] != "hours":
-            calls.append(["list_events", {"person": person, "first_day": first, "last_day": last}])
+        calls.append(["list_events", {"person": person, "first_day": first, "last_day": last}])
 
     for index, key in enumerate(request["people"]):
         read(key, key if request["event"] and index else by_id[key]["name"])

@@ -32,16 +32,16 @@ _DRAWS = 100  # for one outcome, before another is tried
 _NO_WAY = 0.15  # the share of requests that can't be met
 
 
-def _draw_request(rng: random.Random, difficulty: float, outcome: str) -> dict[str, Any]:
-    """What is asked for, but for the people."""
+def _draw_request(rng: random.Random, difficulty: float, outcome: str) -> tuple[dict[str, Any], bool]:
+    """What is asked for, but for the people, and whether it is to move a meeting that is already there."""
     simple = outcome == _GIVES_WAY or (outcome in (_FREE, "people") and rng.random() < 0.25)  # no series and no room
-    kind = "move" if simple and outcome != _GIVES_WAY else "book"
-    first = rng.randint(0, 4 if kind == "book" and difficulty < 0.3 else 2) + (kind == "move")
+    moving = simple and outcome != _GIVES_WAY
+    first = rng.randint(0, 4 if not moving and difficulty < 0.3 else 2) + moving
     last = min(4, first + (0 if difficulty < 0.15 else 1 if difficulty < 0.6 else 2))
     weeks = rng.randint(2, 3) if not simple and difficulty >= 0.4 and rng.random() < 0.35 else 1
     rooms = outcome == "rooms" or (not simple and rng.random() < 1.5 * (difficulty - 0.2))
     may_move = not simple and weeks == 1 and outcome in (_FREE, "people") and rng.random() < 0.8 * difficulty - 0.1
-    return {
+    request = {
         "title": f"{rng.choice(_TITLES)} {rng.choice(_SORTS)}",
         "minutes": rng.choice((30, 60, 60, 90) if difficulty < 0.6 else (45, 60, 90, 120)),
         "days": [first, last],
@@ -51,8 +51,9 @@ def _draw_request(rng: random.Random, difficulty: float, outcome: str) -> dict[s
         "weeks": weeks,
         "earliest": simple or rng.random() < 0.7,
         "may_move": may_move or outcome == _GIVES_WAY,
-        "event": kind,  # the id of the event to be moved, once it is there
+        "event": "",  # the one to be moved
     }
+    return request, moving
 
 
 def _draw_outcome(rng: random.Random, difficulty: float) -> str:
@@ -65,17 +66,14 @@ def _draw_outcome(rng: random.Random, difficulty: float) -> str:
 
 def _draw(rng: random.Random, difficulty: float, outcome: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """A world and a request in it that should turn out like that; None where this draw fails."""
-    request = _draw_request(rng, difficulty, outcome)
+    request, moving = _draw_request(rng, difficulty, outcome)
     makes = Makes(rng, difficulty)
     far = rng.random() < 1.6 * (difficulty - 0.2)
     spread = "apart" if outcome == "hours" else "zones" if far else ""
-    request["people"] = makes.people(
-        1 + min(4, int(4 * difficulty + 0.5)), spread, rng.random() < 2 * (difficulty - 0.1)
-    )
+    request["people"] = makes.people(1 + int(5 * difficulty + 0.5), spread, rng.random() < 2 * (difficulty - 0.1))
     if request["seats"]:
         request["seats"] = max(request["seats"], len(request["people"]))
         makes.rooms(request["seats"])
-    moving, request["event"] = request["event"] == "move", ""
     if moving:
         at = rng.randrange(request["days"][0]) * DAY + GRID * rng.randint(22, 28)
         request["event"] = makes.add(sorted(request["people"]), at, request["minutes"], title=request["title"])

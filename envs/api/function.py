@@ -116,7 +116,7 @@ class Stub:
 def _stub_named(name: str) -> Callable[..., Any]:
     from envs.api.catalogue import FUNCTIONS
 
-    return FUNCTIONS[name].tool.function
+    return FUNCTIONS[name].tool.call.function
 
 
 @lru_cache(None)

@@ -189,7 +189,11 @@ def _way_words(world: Mapping[str, Any], request: Mapping[str, Any]) -> list[str
     until = f"{clock(last['before'])} on {weekday_text(world, last['before'] // DAY)}"
     leave = f"I leave {origin} on {weekday_text(world, first['after'] // DAY)}"
     if request["loose"]:
-        direct = " From the one town I go straight to the other, when all is over." if len(request["legs"]) > 2 else ""
+        direct = (
+            " Between the towns I travel directly, once the first appointment is over."
+            if len(request["legs"]) > 2
+            else ""
+        )
         home = f"I travel home when it is over, that day or the next, and have to be back by {until}."
         return [f"{leave} at the earliest.{direct}", home]
     return [f"{leave}, stay one night and travel home the next day; I have to be back by {until}."]

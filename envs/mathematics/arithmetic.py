@@ -8,7 +8,6 @@ import ast
 import operator
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd
 
@@ -38,29 +37,6 @@ _OPERATORS = {ast.Add: ("+", operator.add), ast.Sub: ("-", operator.sub), ast.Mu
 Draw = Callable[[], float]  # random.Random.random: an int of it costs a fifth of a randrange
 
 
-@dataclass(slots=True)
-class _Sum:
-    """A sum as far as it is written: its text, its value top/bottom, and the operations in it."""
-
-    text: str = ""
-    top: int = 0
-    bottom: int = 1
-    operations: int = -1
-
-    def add(self, draw: Draw, term: "tuple[str, int, int, int]") -> None:
-        """Adds or subtracts a term; the first is only written."""
-        text, top, bottom, operations = term
-        if not self.text:
-            self.text = text
-        elif draw() < 0.5:
-            self.text = f"{self.text} + {text}"
-        else:
-            self.text = f"{self.text} - {text}"
-            top = -top
-        self.top, self.bottom = self.top * bottom + top * self.bottom, self.bottom * bottom
-        self.operations += 1 + operations
-
-
 def _easy(draw: Draw) -> tuple[str, int, int, int]:
     """One operation on two numbers, with a positive result."""
     kind = int(draw() * 5)
@@ -73,9 +49,9 @@ def _easy(draw: Draw) -> tuple[str, int, int, int]:
     return (f"{a} * {b}", a * b, 1, 1) if kind == 3 else (f"{a * b} / {b}", a, 1, 1)
 
 
-def _whole(draw: Draw, difficulty: float) -> tuple[str, int, int, int]:
-    """A number, product, exact quotient or bracket."""
-    kind, most = draw(), int(12 * 40**difficulty)
+def _whole(draw: Draw, difficulty: float, most: float) -> tuple[str, int, int, int]:
+    """A number, product, exact quotient or bracket of numbers up to `most`."""
+    kind = draw()
     a = 2 + int(draw() * most)
     if kind < 0.4 - 0.2 * difficulty:
         if difficulty >= _NEGATIVES_FROM and draw() < 0.25:
@@ -93,11 +69,11 @@ def _whole(draw: Draw, difficulty: float) -> tuple[str, int, int, int]:
     return f"{a} * ({b} - {d} * ({c} - {a}))", a * (b - d * (c - a)), 1, 4
 
 
-def _decimal(draw: Draw, difficulty: float) -> tuple[str, int, int, int]:
+def _decimal(draw: Draw, difficulty: float, growth: float) -> tuple[str, int, int, int]:
     """A decimal of one to three places, or its product with a whole number."""
     places = 1 + int(draw() * (1 + 2 * difficulty))
     scale = 10**places
-    a = 1 + int(draw() * 20 * 30**difficulty * scale)
+    a = 1 + int(draw() * 20 * growth * scale)
     text = f"{a // scale}.{a % scale:0{places}d}"
     if draw() < 0.5:
         return text, a, scale, 0
@@ -105,9 +81,8 @@ def _decimal(draw: Draw, difficulty: float) -> tuple[str, int, int, int]:
     return f"{text} * {b}", a * b, scale, 1
 
 
-def _fraction(draw: Draw, difficulty: float) -> tuple[str, int, int, int]:
-    """A fraction, or the product or quotient of two."""
-    most = 4 + int(16 * difficulty)
+def _fraction(draw: Draw, difficulty: float, most: float) -> tuple[str, int, int, int]:
+    """A fraction of a denominator up to `most`, or the product or quotient of two."""
     b, kind = 2 + int(draw() * most), draw()
     a = 1 + int(draw() * (2 * b - 1))
     if a % b == 0:
@@ -128,12 +103,27 @@ def draw_expression(draw: Draw, difficulty: float) -> tuple[str, int, int, int]:
         return _easy(draw)
     kind = draw()
     fractions = difficulty >= _FRACTIONS_FROM and kind < 0.3
-    make = _fraction if fractions else _decimal if difficulty >= _DECIMALS_FROM and kind < 0.55 else _whole
-    total = _Sum()
-    for _ in range(min(terms, 3 + int(3 * difficulty)) if fractions else min(terms, MAX_TERMS)):
-        total.add(draw, make(draw, difficulty))
-    common = gcd(total.top, total.bottom)
-    return total.text, total.top // common, total.bottom // common, total.operations
+    if fractions:
+        make, size = _fraction, 4 + int(16 * difficulty)
+    elif difficulty >= _DECIMALS_FROM and kind < 0.55:
+        make, size = _decimal, 30**difficulty
+    else:
+        make, size = _whole, int(12 * 40**difficulty)
+    count = min(terms, 3 + int(3 * difficulty)) if fractions else min(terms, MAX_TERMS)
+    text, top, bottom, operations = make(draw, difficulty, size)
+    for _ in range(count - 1):
+        term, a, b, within = make(draw, difficulty, size)
+        if draw() < 0.5:
+            text = f"{text} + {term}"
+        else:
+            text, a = f"{text} - {term}", -a
+        if b == bottom:
+            top += a
+        else:
+            top, bottom = top * b + a * bottom, bottom * b
+        operations += 1 + within
+    common = 1 if bottom == 1 else gcd(top, bottom)
+    return text, top // common, bottom // common, operations
 
 
 def steps(expression: str) -> list[str]:

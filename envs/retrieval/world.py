@@ -6,6 +6,7 @@ few documents a fact is left out; a few entities have a second document that con
 
 import random
 import re
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -122,14 +123,17 @@ class Corpus:
                 self.texts[ids[-1]] = (title, _write(rng, self.entities, index, version))
             entity.documents = tuple(ids)
         self._index: Any = None
+        self._indexing = threading.Lock()
 
     def search(self, query: str, count: int) -> list[str]:
         """The ids of the documents that fit best, best first; equal ones in the order of the corpus."""
-        if self._index is None:
-            import bm25s
+        with self._indexing:  # episodes run in threads, and a half-made index answers nonsense
+            if self._index is None:
+                import bm25s
 
-            self._index = bm25s.BM25()
-            self._index.index([_words(f"{title} {text}") for title, text in self.texts.values()], show_progress=False)
+                index = bm25s.BM25()
+                index.index([_words(f"{title} {text}") for title, text in self.texts.values()], show_progress=False)
+                self._index = index
         known = [word for word in _words(query) if word in self._index.vocab_dict]
         if not known:
             return []

@@ -4,11 +4,12 @@ from typing import Annotated
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from envs.actions import parse_action
 from envs.tools import ToolError, execute, make_tool, render_result, tool, tools_of
-from rewards.transcript import CallRecord, ToolCall
+from rewards.transcript import CallRecord, Message, ToolCall
+from tests.worlds import Lookup
 
 
 class Shop:
@@ -59,6 +60,32 @@ def test_the_schema_is_the_openai_function_form():
             },
         },
     }
+
+
+class Line(BaseModel):
+    title: str
+    count: int
+
+
+def order(lines: list[Line], title: str) -> str:
+    """Orders books."""
+    return "ok"
+
+
+def test_objects_within_stand_in_the_schema_where_they_are_used():
+    parameters = make_tool(order).schema["function"]["parameters"]
+    item = {
+        "type": "object",
+        "properties": {"title": {"type": "string"}, "count": {"type": "integer"}},
+        "required": ["title", "count"],
+    }
+    assert parameters["properties"] == {"lines": {"type": "array", "items": item}, "title": {"type": "string"}}
+
+
+def test_a_schema_that_somebody_changes_stays_as_it_was():
+    made = make_tool(order)
+    made.schema["function"]["parameters"].clear()
+    assert made.schema == make_tool(order).schema
 
 
 def test_a_good_call_returns_the_tools_result():
@@ -145,3 +172,16 @@ def test_a_tool_without_a_docstring_or_a_type_hint_is_refused():
         make_tool(mute)
     with pytest.raises(TypeError, match="parameter x needs a type hint"):
         make_tool(untyped)
+
+
+def test_every_call_of_an_episode_has_an_id_of_its_own_that_its_result_names():
+    env = Lookup()
+    env.reset(seed=0)
+    look = '<tool_call>{"name": "look", "arguments": {"box": 1}}</tool_call>'
+    env.step(f"{look}\n{look}")
+    env.step(Message("assistant", "", (ToolCall("look", {"box": 1}), ToolCall("look", {"box": 2}, "mine"))))
+    env.step(look)
+    messages = env.transcript.messages
+    ids = [call.id for message in messages for call in message.tool_calls]
+    assert ids == ["call_0", "call_1", "call_2", "mine", "call_4"]
+    assert [m.tool_call_id for m in messages if m.role == "tool"] == ids

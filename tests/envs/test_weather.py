@@ -11,7 +11,7 @@ from gymnasium.utils.env_checker import check_env
 import envs
 from envs.base import split_of
 from envs.proof import play, prove
-from envs.weather import make_question
+from envs.weather_questions import make_question
 from envs.weather_world import make_cities, shown, tenths
 from rewards.score import Status
 from rewards.transcript import Message, ToolCall

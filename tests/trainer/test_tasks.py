@@ -1,3 +1,4 @@
+import asyncio
 from collections import Counter
 
 import pytest
@@ -6,6 +7,9 @@ from envs.sandbox.level import level
 from rewards.errors import EnvError
 from rewards.score import Criterion, GroupCriterion
 from rewards.tools import right_answer
+from rollout.collect import collect_groups
+from rollout.engine import Sampling, ScriptedEngine
+from rollout.episode import Limits
 from trainer.config import EnvironmentConfig
 from trainer.tasks import Mixture
 
@@ -71,3 +75,22 @@ def test_a_config_may_name_another_rubric_for_an_environment(tmp_path):
     assert found.make_env(B).rubric is type(found.make_env(B)).rubric
     assert EnvironmentConfig.model_validate(config.model_dump(mode="json")) == config
     assert [row["judges"] for row in found.rubrics()[A]] == ["the episode", "the group"]
+
+
+def test_an_environments_options_choose_its_transport_and_what_strikes():
+    options = {"transport": "http", "faults": {"rate": 0.2, "kinds": ["timeout"]}}
+    env = Mixture([EnvironmentConfig(id=A, options=options)]).make_env(A)
+    assert env.transport.faults.rate == 0.2
+    assert env.transport.faults.kinds == ("timeout",)
+
+
+def test_experts_whose_calls_are_struck_leave_whole_episodes_to_learn_from(renderer):
+    options = {"transport": "http", "faults": {"rate": 0.5, "kinds": ["server_error"]}}
+    struck = Mixture([EnvironmentConfig(id=A, difficulty=(0.3, 0.3), options=options)])
+    engine = ScriptedEngine(struck.expert, renderer.turn_ids)
+    tasks = struck.training(4, 0, "sft")
+    limits = Limits(max_context=8192)
+    groups = asyncio.run(collect_groups(tasks, 1, struck.make_env, engine, renderer, Sampling(256), limits, 2))
+    episodes = [t for group in groups for t in group.trajectories]
+    assert [t.score.value for t in episodes] == [1] * 4
+    assert any(record.fault for t in episodes for record in t.transcript.calls)

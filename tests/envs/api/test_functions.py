@@ -246,7 +246,7 @@ def made_up(schema):
 def test_a_policy_that_reads_the_tools_alone_earns_nothing(env, tasks):
     for task in tasks[::8]:
         env.reset(options={"task": task})
-        function = max(env.tools, key=lambda tool: len(tool.arguments.model_fields)).schema["function"]
+        function = max(env.tools, key=lambda tool: len(tool.parameters["properties"])).schema["function"]
         required = function["parameters"]["required"]
         arguments = {name: made_up(function["parameters"]["properties"][name]) for name in required}
         assert earned(env, task, [{"name": function["name"], "arguments": arguments}], "Done.") == 0

@@ -221,6 +221,8 @@ def test_a_plan_that_is_too_dear_is_told_and_not_booked(env):
     _, bookings = cheapest(task.meta["world"], task.target["request"])
     assert earned(env, task).value == 1
     total = task.target["answer"][1]["value"]
+    assert earned(env, task, closing=f"Even the cheapest trip is too dear.\n{_closing(task)}").value == 1
+    assert earned(env, task, closing=f"I've booked it all the same.\n{_closing(task)}").value == 0
     assert earned(env, task, closing=f"Answer: {total}").value == 0
     assert earned(env, task, closing="Answer: over budget").value == 0
     assert earned(env, task, closing="Answer: over budget, 1").value == 0
