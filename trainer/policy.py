@@ -18,6 +18,15 @@ from trainer.packing import Pack
 _TURNS, _CLEARLY = 25, 1.3  # of measuring a precision, and how much faster bfloat16 must be
 _LOGIT_ROWS = 512  # logits of a chunk: 512 x 49,152 x 4 bytes = 100 MB, held about five times
 
+# Looked for in this order: `post_attention_layernorm` is a norm.
+_PARTS = {
+    "norm": ("norm",),
+    "embedding": ("embed",),
+    "attention": ("attn",),
+    "mlp": ("mlp",),
+    "head": ("lm_head",),
+}
+
 
 def faster_precision(seconds: Callable[[str], float] | None = None) -> str:
     """`bfloat16` on a GPU; on a CPU only where it clearly multiplies faster: CPUs differ by 2x both ways.
@@ -60,6 +69,34 @@ def return_freed_memory() -> None:
         torch.cuda.empty_cache()
 
 
+def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
+    """Where `precision` is computed in: bf16 over fp32 weights, or plain `float32`."""
+    if precision == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def hidden_states(trunk: torch.nn.Module, pack: Pack, device: torch.device) -> Tensor:
+    """What a model's trunk makes of a pack, at the places that predict its sampled tokens; (N, hidden)."""
+    trunk.set_attn_implementation(attention.NAME)
+    hidden = trunk(
+        input_ids=torch.from_numpy(pack.input_ids)[None].to(device),
+        position_ids=torch.from_numpy(pack.position_ids)[None].to(device),
+        use_cache=False,
+        segment_lengths=pack.segment_lengths,
+    ).last_hidden_state[0]
+    trunk.set_attn_implementation("sdpa")
+    return hidden[torch.from_numpy(pack.predict_at).to(device)]
+
+
+def _part(name: str) -> str:
+    """Which part of the model a weight belongs to, by its name in transformers."""
+    for part, words in _PARTS.items():
+        if any(word in name for word in words):
+            return part
+    return "other"
+
+
 class Policy:
     """A causal language model with fp32 weights, computing under bf16 autocast.
 
@@ -91,10 +128,18 @@ class Policy:
         """All weights, in a fixed order."""
         return list(self.model.parameters())
 
-    def _precision(self) -> contextlib.AbstractContextManager:
-        if self.precision == "float32":
-            return contextlib.nullcontext()
-        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+    @property
+    def trunk(self) -> torch.nn.Module:
+        """All but the output head: token ids to hidden states."""
+        return self.model.model
+
+    def gradient_norms(self) -> dict[str, float]:
+        """Norm of the gradient by part of the model; a tied output head counts as embedding."""
+        gradients: dict[str, list[Tensor]] = {}
+        for name, weight in self.model.named_parameters():
+            if weight.grad is not None:
+                gradients.setdefault(_part(name), []).append(weight.grad)
+        return {part: float(torch.nn.utils.get_total_norm(found)) for part, found in sorted(gradients.items())}
 
     def logprobs(self, pack: Pack, entropy_gradient: bool = False) -> tuple[Tensor, Tensor]:
         """Logprobs and entropies of the sampled tokens of a pack.
@@ -102,18 +147,9 @@ class Policy:
         Returns:
             logprobs (N,) with gradient, entropies (N,) without unless `entropy_gradient`; fp32.
         """
-        to = self.device
-        targets = torch.from_numpy(pack.targets).to(to)
-        self.model.set_attn_implementation(attention.NAME)
-        with self._precision():
-            hidden = self.model.model(
-                input_ids=torch.from_numpy(pack.input_ids)[None].to(to),
-                position_ids=torch.from_numpy(pack.position_ids)[None].to(to),
-                use_cache=False,
-                segment_lengths=pack.segment_lengths,
-            ).last_hidden_state[0]
-            self.model.set_attn_implementation("sdpa")
-            hidden = hidden[torch.from_numpy(pack.predict_at).to(to)]
+        targets = torch.from_numpy(pack.targets).to(self.device)
+        with autocast(self.device, self.precision):
+            hidden = hidden_states(self.trunk, pack, self.device)
             chunks = list(zip(hidden.split(_LOGIT_ROWS), targets.split(_LOGIT_ROWS), strict=True))
             if len(chunks) == 1:
                 return self._token_logprobs(*chunks[0], entropy_gradient)
