@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trainer.groups import make_group
+from tests.trainer.padded import gradients, padded_logprobs
 from trainer.attention import prefix_attention
 from trainer.packing import pack_group
 from trainer.policy import Policy
@@ -17,28 +18,6 @@ from trainer.policy import Policy
 @pytest.fixture(scope="module")
 def policy(tiny_model):
     return Policy(str(tiny_model), precision="float32")
-
-
-def padded_logprobs(policy, trajectories, temperature=1.0):
-    """The reference: right-padded rows, all logits, then the sampled positions."""
-    length = max(len(t.token_ids) for t in trajectories)
-    ids = torch.zeros(len(trajectories), length, dtype=torch.long)
-    attention = torch.zeros(len(trajectories), length, dtype=torch.long)
-    for row, t in enumerate(trajectories):
-        ids[row, : len(t.token_ids)] = torch.from_numpy(t.token_ids)
-        attention[row, : len(t.token_ids)] = 1
-    logprobs = policy.model(input_ids=ids, attention_mask=attention).logits.float().div(temperature).log_softmax(-1)
-    rows = []
-    for row, t in enumerate(trajectories):
-        at = torch.from_numpy(np.flatnonzero(t.loss_mask))
-        rows.append(logprobs[row, at - 1].gather(-1, ids[row, at][:, None])[:, 0])
-    return torch.cat(rows)
-
-
-def gradients(policy, loss):
-    policy.model.zero_grad()
-    loss.backward()
-    return [p.grad.clone() for p in policy.parameters]
 
 
 def test_logprobs_are_those_of_the_sampling_temperature(tiny_model):
