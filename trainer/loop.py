@@ -92,6 +92,8 @@ class Run:
         self.tokenizer = AutoTokenizer.from_pretrained(self.model_folder)
         self.renderer = ChatRenderer(self.tokenizer)
         self.policy = Policy(self.model_folder, self.precision, self.config.rollout.temperature)
+        if self.policy.notice:
+            self.display.say(self.policy.notice)
         self.sync_folder = weight_folder(self.folder)
 
     # Evaluation

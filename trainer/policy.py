@@ -88,7 +88,7 @@ class Policy:
         keep_freed_memory()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         try:
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa")
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
         except (OSError, ValueError) as error:
             raise ConfigError(f"model {folder} can't be loaded: {' '.join(str(error).split())[:300]}") from error
         self.model = model.to(self.device).eval()  # no dropout: the ratio must be 1 at the start

@@ -5,6 +5,7 @@ import pytest
 import torch
 import transformers
 
+from rewards.errors import ConfigError
 from tests.trainer.groups import make_group
 from tests.trainer.padded import gradients, padded_logprobs
 from trainer import attention, trunk
@@ -84,3 +85,46 @@ def test_a_shared_prompt_gives_the_logprobs_and_gradients_of_padded_rows(tmp_pat
     assert trunk.sharing(policy.trunk, policy.device) == trunk.Sharing(attention.NAME)
     assert policy.notice == ""
     assert_equals_padded(policy)
+
+
+def test_an_architecture_that_can_not_share_is_computed_row_by_row_and_says_so(tmp_path):
+    """Bloom's attention is its own, with a bias by distance that nobody can replace."""
+    torch.manual_seed(0)
+    config = transformers.BloomConfig(vocab_size=120, hidden_size=32, n_layer=2, n_head=4, initializer_range=0.2)
+    transformers.BloomForCausalLM(config).save_pretrained(tmp_path)
+    policy = Policy(str(tmp_path), precision="float32")
+    assert trunk.sharing(policy.trunk, policy.device).attention is None
+    assert policy.notice.startswith("BloomModel can't share a group's prompt")
+    assert_equals_padded(policy)
+
+
+def test_layers_that_remember_in_another_way_are_not_shared_unseen(tmp_path):
+    """Chunks are longer than any small pack: only the configuration tells."""
+    policy = make_policy(tmp_path, "Llama", {})
+    policy.trunk.config.layer_types = ["full_attention", "chunked_attention"]
+    found = trunk._find_out(policy.trunk, policy.device)
+    assert found.attention is None
+    assert "chunked_attention" in found.notice
+
+
+def test_a_window_that_is_not_handed_over_is_noticed(tmp_path, monkeypatch):
+    policy = make_policy(tmp_path, "Mistral", {"sliding_window": WINDOW})
+
+    def forgetful(*arguments, sliding_window, **settings):
+        return attention.prefix_attention(*arguments, **settings)
+
+    monkeypatch.setattr(
+        attention, "register", lambda: transformers.AttentionInterface.register(attention.NAME, forgetful)
+    )
+    try:
+        found = trunk._find_out(policy.trunk, policy.device)
+    finally:
+        monkeypatch.undo()
+        attention.register()
+    assert found.attention is None
+    assert "hidden states are" in found.notice
+
+
+def test_a_head_that_is_not_understood_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="GraniteForCausalLM scales its logits"):
+        make_policy(tmp_path, "Granite", {"logits_scaling": 3.0})
