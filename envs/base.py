@@ -19,7 +19,7 @@ from envs.tools import Tool, execute, render_result
 from rewards.errors import ConfigError, TaskError
 from rewards.faults import without_repeated_faults
 from rewards.score import Rubric, Score
-from rewards.transcript import CallRecord, Message, Transcript
+from rewards.transcript import CallRecord, Message, Transcript, with_call_ids
 
 Split = Literal["train", "test"]
 Observation = tuple[Message, ...]
@@ -259,7 +259,7 @@ class TextEnv(gymnasium.Env[Observation, "str | Message"]):
         """
         if self._over or self.task is None:
             raise gymnasium.error.ResetNeeded(f"{self.id}: call reset() before step()")
-        message = parse_action(action) if isinstance(action, str) else action
+        message = with_call_ids(parse_action(action) if isinstance(action, str) else action, self._messages)
         self._messages.append(message)
         self._turns += 1
         new = self._run_calls(message) if message.tool_calls else self.reply(message)

@@ -1,10 +1,13 @@
 """The names of the environments: `postgym/<Name>-v0` ids, known to Gymnasium through an entry point.
 
-A plug-in package adds its own with an entry point in the group `gymnasium.envs`, as Gymnasium documents.
+A plug-in package adds its own with an entry point named `postgym` in the group `gymnasium.envs`.
 `postgym/reasoning_gym/<name>` is `postgym/reasoning_gym.<name>` for Gymnasium, whose ids have one slash at most.
 """
 
+import warnings
 from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -18,6 +21,7 @@ from rewards.errors import ConfigError, nearest
 from rewards.recipes import allow_rewards
 
 NAMESPACE = "postgym"
+_GROUP = "gymnasium.envs"
 
 _ENVIRONMENTS = {
     "Arithmetic-v0": "envs.mathematics.arithmetic:Arithmetic",
@@ -81,6 +85,23 @@ def register_envs() -> None:
             gymnasium.register(gym_id, f"{_ADAPTER}:ReasoningGym", disable_env_checker=True, kwargs={"name": name})
     for module in (*_SHARED_REWARDS, _ADAPTER):
         allow_rewards(module)
+    _register_plugins()
+
+
+@cache
+def _register_plugins() -> None:
+    """Calls what installed packages list as `postgym` in the group; one that fails is named, and the others go on.
+
+    Gymnasium itself loads such entry points no more.
+    """
+    for point in entry_points(group=_GROUP, name=NAMESPACE):
+        if point.module == __name__:
+            continue
+        try:
+            point.load()()
+        except Exception as error:  # somebody's code may raise anything
+            why = f"{type(error).__name__}: {error}"
+            warnings.warn(f"plug-in {point.value} can't be loaded ({why}); mend or uninstall it", stacklevel=2)
 
 
 def all_ids() -> list[str]:

@@ -51,8 +51,11 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_jsonl(path: Path, growing: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line numbers, from 1, and objects of a JSONL file; blank lines are skipped.
+
+    Args:
+        growing: somebody appends to it: a last line without its end is not there yet.
 
     Raises:
         ConfigError: the file is missing, or a line holds no JSON object (file and line number are named).
@@ -61,7 +64,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise ConfigError(f"file {path} does not exist")
     with path.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
-            if not line.strip():
+            if not line.strip() or (growing and not line.endswith("\n")):
                 continue
             try:
                 value = json.loads(line)

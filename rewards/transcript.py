@@ -3,8 +3,8 @@
 The vocabulary that everything above speaks; first stop on the way from task to weights.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -43,6 +43,25 @@ class Message:
         if self.tool_call_id is not None:
             out["tool_call_id"] = self.tool_call_id
         return out
+
+
+def with_call_ids(message: Message, earlier: Iterable[Message]) -> Message:
+    """The message with an id for every call that no other call of the conversation has, as OpenAI's API gives them.
+
+    Parsers number the calls of one turn; results name the call that they answer, so ids must not come twice.
+    """
+    if not message.tool_calls:
+        return message
+    taken = {"", *(call.id for said in earlier for call in said.tool_calls)}
+    number, calls = len(taken) - 1, []
+    for call in message.tool_calls:
+        call_id = call.id
+        while call_id in taken:
+            call_id = f"call_{number}"
+            number += 1
+        taken.add(call_id)
+        calls.append(replace(call, id=call_id))
+    return replace(message, tool_calls=tuple(calls))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,33 @@
-"""Token-exact chat: the prompt is rendered once, later turns only append ids, nothing is tokenised twice."""
+"""Token-exact chat: the prompt is rendered once, later turns only append ids, nothing is tokenised twice.
 
-from collections.abc import Callable, Sequence
+Templates that drop the thinking of earlier turns (Qwen3, DeepSeek) would give other ids later. Ours never change:
+what was sampled stays, thinking too, so that what is trained is what was sampled. A template that rewrites more
+than that is refused.
+"""
+
+import contextlib
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from envs.actions import parse_action
 from rewards.errors import ConfigError
-from rewards.transcript import Message
+from rewards.transcript import Message, ToolCall
+from rollout.roles import put_for, try_template
+from rollout.shield import AddedTokens
+from rollout.tool_formats import AUTO, HERMES, Tools, choose_format
 
-_SLOT = "\ue000{}\ue001"  # private-use characters: stand in for a message's content while a template renders
-_PROBE = "\ue002"
+_SAID = "\ue002"  # a private-use character: what the assistant said, where a template's own text is looked for
+_HISTORY = (Message("user", "."), Message("assistant", _SAID))
+_THINKING = re.compile(r"<think>.*?</think>\s*", re.DOTALL)
+_OPENED = re.compile(r"<think>\s*\Z")
+_THOUGHT = re.compile(r"<think>\s*(.*?)\s*</think>\s*(.*)\Z", re.DOTALL)
+_TAIL = 8  # ids at a prompt's end that can hold an opened <think> with its line breaks
 
 
 class ChatRenderer:
-    """Turns messages into ids with a tokenizer's chat template.
+    """Turns messages into ids with a tokenizer's chat template, and sampled ids into messages.
 
     Special tokens come from the template alone: the same characters typed by a user, a tool or a
     document are encoded as ordinary text.
@@ -19,84 +35,188 @@ class ChatRenderer:
     Args:
         tokenizer: a Hugging Face tokenizer with a chat template.
         template: a jinja template to use in place of the tokenizer's own.
+        tool_format: how the model writes calls: a name of `rollout.tool_formats`, or `auto` to tell by the template.
+        end_ids: ids that end a turn, beside the template's and the tokenizer's own.
 
     Raises:
-        ConfigError: there is no template, no end-of-turn token, or the template rewrites earlier turns
-            (then ids can't be append-only).
+        ConfigError: there is no template, no end-of-turn token, no such tool format, or the template rewrites
+            earlier turns (then ids can't be append-only).
     """
 
-    def __init__(self, tokenizer: Any, template: str | None = None) -> None:
+    def __init__(
+        self, tokenizer: Any, template: str | None = None, tool_format: str = AUTO, end_ids: Collection[int] = ()
+    ) -> None:
         self.tokenizer = tokenizer
         self._template = template or tokenizer.chat_template
         if not self._template:
-            raise ConfigError("the tokenizer has no chat template; give one with model.chat_template")
-        if tokenizer.eos_token_id is None:
-            raise ConfigError("the tokenizer has no end-of-sequence token: turns could not end")
-        self.end_of_turn: int = tokenizer.eos_token_id
-        self._special = tuple(tokenizer.all_special_tokens)
-        self._history = (Message("user", "."), Message("assistant", _PROBE))
-        self._base = self._render(self._history, (), generation_prompt=False)
-        if _PROBE not in self._base:
+            raise ConfigError("the tokenizer has no chat template; take a model that has one (see docs/models.md)")
+        self.format = choose_format(tool_format, self._template)
+        self._added = AddedTokens(tokenizer)
+        self._base = self._render(_HISTORY, (), generation_prompt=False)
+        if _SAID not in self._base:
             raise ConfigError("the chat template drops what the assistant said; a training template is needed")
-        self._turn_end = self._base[self._base.rindex(_PROBE) + len(_PROBE) :]
+        self._abilities = try_template(lambda messages, tools: self._render(messages, tools, generation_prompt=False))
+        self._set_ends(end_ids)
 
-    def prompt_ids(self, messages: Sequence[Message], tools: Sequence[dict[str, Any]]) -> list[int]:
+    def prompt_ids(self, messages: Sequence[Message], tools: Tools) -> list[int]:
         """Ids of the opening messages with the tools' schemas, up to where the assistant speaks."""
-        return self._encode(messages, lambda m: self._render(m, tools, generation_prompt=True))
+        said, shown = self._put(messages, tools)
+        return self._added.encode(self._render(said, shown, generation_prompt=True))
 
     def conversation_ids(self, messages: Sequence[Message]) -> list[int]:
         """Ids of a whole conversation, for who reads it and doesn't speak next (a reward model)."""
-        return self._encode(messages, lambda m: self._render(m, (), generation_prompt=False))
+        said, _ = self._put(messages, ())
+        return self._added.encode(self._render(said, (), generation_prompt=False))
 
-    def continuation_ids(self, messages: Sequence[Message], turn_ended: bool) -> list[int]:
+    def continuation_ids(
+        self, messages: Sequence[Message], turn_ended: bool, calls: Sequence[ToolCall] = ()
+    ) -> list[int]:
         """Ids to append after a sampled turn: its end, the new messages, and the next assistant opening.
 
         Args:
             messages: what the environment said.
-            turn_ended: whether the sampled ids hold the end-of-turn token already.
+            turn_ended: whether the sampled ids hold an end-of-turn token already.
+            calls: those of the sampled turn; some templates write results only after their calls.
+
+        Raises:
+            ConfigError: the template rewrites earlier turns.
         """
+        said, _ = self._put(messages, ())
+        if self._abilities.results_need_calls and said and said[0].role == "tool":
+            text = (self.format.call_end or "") + self._after_calls(said, calls)
+        else:
+            text = self._after_text(said)
+        ids = self._added.encode(text)
+        return ids[1:] if turn_ended and ids and ids[0] in self._closing else ids
 
-        def render(new: Sequence[Message]) -> str:
-            whole = self._render((*self._history, *new), (), generation_prompt=True)
-            if not whole.startswith(self._base):
-                raise ConfigError("the chat template rewrites earlier turns; use one that only appends")
-            return self._turn_end + whole[len(self._base) :]
+    def turn_ids(self, prompt_ids: Sequence[int], action: "str | Message") -> list[int]:
+        """Ids as if the model had sampled `action` after `prompt_ids`: in its own tool format, with the turn's end.
 
-        ids = self._encode(messages, render)
-        if turn_ended and ids and ids[0] == self.end_of_turn:
-            return ids[1:]
-        return ids
+        Args:
+            action: a message, or text as environments read it (calls in the Hermes form).
+        """
+        end = self.end_of_turn
+        if isinstance(action, str) and self.format is not HERMES:
+            read = parse_action(action)
+            action = action if any(c.error for c in read.tool_calls) else read
+        opened = _OPENED.search(self._tail(prompt_ids))
+        if isinstance(action, str):
+            return [*self.encode(_continued(action) if opened else action), end]
+        message = self._added.shield(action, self.format.escapes)
+        text = self.format.render(message)
+        if message.tool_calls and self.format.call_end in self._added.ids:
+            end = self._added.ids[self.format.call_end]
+        return [*self._added.encode(_continued(text) if opened else text), end]
+
+    def read(self, prompt_ids: Sequence[int], sampled_ids: Sequence[int], tools: Tools = ()) -> Message:
+        """The assistant's message that was sampled after `prompt_ids`, its calls read in the model's tool format.
+
+        Where the template itself opened the thinking, the message opens with it too.
+        """
+        opened = _OPENED.search(self._tail(prompt_ids))
+        return self.format.parse((opened.group() if opened else "") + self.decode(sampled_ids), tools)
 
     def encode(self, text: str) -> list[int]:
-        """Ids of plain text, special tokens in it taken as ordinary characters."""
+        """Ids of plain text that the assistant says, special tokens in it taken as ordinary characters."""
         return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of a sampled turn, without the end-of-turn token."""
         ids = list(ids)
-        if ids and ids[-1] == self.end_of_turn:
+        if self.ended(ids):
             ids.pop()
         return self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
-    def _render(self, messages: Sequence[Message], tools: Sequence[dict[str, Any]], generation_prompt: bool) -> str:
-        try:
-            return self.tokenizer.apply_chat_template(
-                [m.to_dict() for m in messages],
-                tools=list(tools) or None,
-                chat_template=self._template,
-                tokenize=False,
-                add_generation_prompt=generation_prompt,
-            )
-        except Exception as error:  # jinja raises its own kinds, templates raise theirs
-            raise ConfigError(f"the chat template can't render this conversation: {error}") from error
+    def ended(self, sampled_ids: Sequence[int]) -> bool:
+        """Whether a sampled turn holds its end."""
+        return len(sampled_ids) > 0 and sampled_ids[-1] in self.end_ids
 
-    def _encode(self, messages: Sequence[Message], render: Callable[[Sequence[Message]], str]) -> list[int]:
-        if not any(token in m.content for m in messages for token in self._special):
-            return self.tokenizer(render(messages), add_special_tokens=False).input_ids
-        slots = [Message(m.role, _SLOT.format(i), m.tool_calls, m.tool_call_id) for i, m in enumerate(messages)]
-        rest, ids = render(slots), []
-        for index, message in enumerate(messages):
-            before, found, rest = rest.partition(_SLOT.format(index))
-            ids += self.tokenizer(before, add_special_tokens=False).input_ids
-            ids += self.encode(message.content) if found else []
-        return ids + self.tokenizer(rest, add_special_tokens=False).input_ids
+    def _set_ends(self, end_ids: Collection[int]) -> None:
+        written = self._added.first(self._base.partition(_SAID)[2])
+        eos = self.tokenizer.eos_token_id
+        known = [written, eos, *(self._added.ids.get(token) for token in self.format.ends), *end_ids]
+        self.end_ids = frozenset(i for i in known if i is not None)
+        if not self.end_ids:
+            raise ConfigError("the tokenizer has no end-of-sequence token: turns could not end")
+        self.end_of_turn: int = eos if written is None else written
+        # An engine stops at the tokenizer's own end by itself.
+        self.stop_ids = tuple(sorted(self.end_ids - {eos}))
+        self._closing = set(self.end_ids)
+        if written is not None:  # harmony closes the last turn with another token than earlier ones
+            with contextlib.suppress(ConfigError):  # raised again when a turn is to be appended
+                self._closing.add(self._added.first(self._after_text(_HISTORY[:1])))
+
+    def _put(self, messages: Sequence[Message], tools: Tools) -> tuple[list[Message], Sequence[Any]]:
+        shielded = [self._added.shield(m) for m in messages]
+        return put_for(self._abilities, shielded, self._added.shield_tools(tools), self.format.form)
+
+    def _after_text(self, new: Sequence[Message]) -> str:
+        """What the template writes after an assistant's text when `new` follows."""
+        before, said, after = self._render((*_HISTORY, *new), (), generation_prompt=True).partition(_SAID)
+        if not said or not self._same_history(before):
+            raise ConfigError("the chat template rewrites earlier turns; use one that only appends")
+        return after
+
+    def _same_history(self, before: str) -> bool:
+        """Whether a template's text up to the assistant's words is what it was, thinking apart."""
+
+        def kept(text: str) -> str:
+            return _THINKING.sub("", text.partition(_SAID)[0])
+
+        if kept(before) == kept(self._base):
+            return True
+        self._base = self._render(_HISTORY, (), generation_prompt=False)  # a template may write the date
+        return kept(before) == kept(self._base)
+
+    def _after_calls(self, new: Sequence[Message], calls: Sequence[ToolCall]) -> str:
+        """The same after calls: every result behind its own call."""
+        named = {c.id: c for c in calls if c.name}
+        text = ""
+        for number, message in enumerate(new):
+            call = named.get(message.tool_call_id or "", ToolCall("none", {}))
+            history = (_HISTORY[0], self._added.shield(Message("assistant", "", (call,))))
+            base = self._render(history, (), generation_prompt=False)
+            whole = self._render((*history, message), (), generation_prompt=number == len(new) - 1)
+            if not whole.startswith(base):
+                raise ConfigError("the chat template rewrites earlier turns; use one that only appends")
+            text += whole[len(base) :]
+        return text
+
+    def _tail(self, prompt_ids: Sequence[int]) -> str:
+        return self.tokenizer.decode(list(prompt_ids[-_TAIL:]), skip_special_tokens=False)
+
+    def _render(self, messages: Sequence[Message], tools: Sequence[Any], generation_prompt: bool) -> str:
+        rows = [self._row(m) for m in messages]
+        return render_template(self.tokenizer, self._template, rows, tools, generation_prompt)
+
+    def _row(self, message: Message) -> dict[str, Any]:
+        calls = tuple(replace(c, id=self.format.call_id(c.id)) for c in message.tool_calls)
+        call_id = None if message.tool_call_id is None else self.format.call_id(message.tool_call_id)
+        return replace(message, tool_calls=calls, tool_call_id=call_id).to_dict()
+
+
+def render_template(
+    tokenizer: Any, template: str, rows: Sequence[Mapping[str, Any]], tools: Tools, generation_prompt: bool = False
+) -> str:
+    """The text that a chat template makes of messages in the OpenAI layout.
+
+    Raises:
+        ConfigError: the template fails.
+    """
+    try:
+        return tokenizer.apply_chat_template(
+            list(rows),
+            tools=list(tools) or None,
+            chat_template=template,
+            tokenize=False,
+            add_generation_prompt=generation_prompt,
+        )
+    except Exception as error:  # jinja raises its own kinds, templates raise theirs
+        raise ConfigError(f"the chat template can't render this conversation: {error}") from error
+
+
+def _continued(text: str) -> str:
+    """A turn after a prompt that has opened the thinking: its thoughts, if any, their end, and what is said."""
+    found = _THOUGHT.match(text)
+    thought, said = found.groups() if found else ("", text)
+    return f"{thought}\n</think>\n\n{said}".lstrip("\n")

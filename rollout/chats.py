@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from envs.actions import render_action
 from rewards.errors import ConfigError
 from rewards.files import read_jsonl
 from rewards.transcript import Message, ToolCall
@@ -47,20 +46,21 @@ def read_chats(path: Path) -> list[Chat]:
 
 
 def encode_chat(chat: Chat, renderer: ChatRenderer) -> Example:
-    """Renders once and appends, exactly as a rollout does."""
+    """Renders once and appends, exactly as a rollout does; calls are written in the model's own tool format."""
     opening = next(i for i, m in enumerate(chat.messages) if m.role == "assistant")
     ids = renderer.prompt_ids(chat.messages[:opening], chat.tools)
     mask = [False] * len(ids)
     said: list[Message] = []
+    calls: tuple[ToolCall, ...] = ()
     for message in chat.messages[opening:]:
         if message.role != "assistant":
             said.append(message)
             continue
-        given = renderer.continuation_ids(said, turn_ended=True) if said else []
-        turn = [*renderer.encode(render_action(message)), renderer.end_of_turn]
+        given = renderer.continuation_ids(said, True, calls) if said else []
+        turn = renderer.turn_ids(ids + given, message)
         ids += given + turn
         mask += [False] * len(given) + [True] * len(turn)
-        said = []
+        said, calls = [], message.tool_calls
     return Example(np.asarray(ids, np.int32), np.asarray(mask, np.bool_))
 
 

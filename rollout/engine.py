@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from envs.actions import render_action
 from envs.base import Policy, Task
 from rewards.errors import EngineError
 from rewards.transcript import Message
@@ -21,12 +20,16 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One turn to generate: the ids so far, and what they mean for engines that don't read tokens."""
+    """One turn to generate: the ids so far, and what they mean for engines that don't read tokens.
+
+    `stop_ids` end the turn, beside the tokenizer's own end.
+    """
 
     prompt_ids: Sequence[int]
     sampling: Sampling
     task: Task
     messages: Sequence[Message] = field(default=())
+    stop_ids: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +63,20 @@ class ScriptedEngine:
 
     Args:
         policy_of: the policy for a task.
-        encode: text to token ids.
-        end_of_turn: the id that closes an assistant turn.
+        turn_ids: the ids that say an action after a prompt, the turn's end included (`ChatRenderer.turn_ids`):
+            the policy speaks in the model's own tool format.
     """
 
     def __init__(
-        self, policy_of: Callable[[Task], Policy], encode: Callable[[str], list[int]], end_of_turn: int
+        self,
+        policy_of: Callable[[Task], Policy],
+        turn_ids: Callable[[Sequence[int], "str | Message"], list[int]],
     ) -> None:
         self._policy_of = policy_of
-        self._encode = encode
-        self._end_of_turn = end_of_turn
+        self._turn_ids = turn_ids
 
     async def generate(self, request: Request) -> Completion:
         """The policy's next turn, with logprob 0 for every token; its length is not limited."""
         action = self._policy_of(request.task)(request.messages)
-        text = render_action(action) if isinstance(action, Message) else action
-        ids = (*self._encode(text), self._end_of_turn)
+        ids = tuple(self._turn_ids(request.prompt_ids, action))
         return Completion(ids, (0.0,) * len(ids), "stop", 0)

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from envs.actions import parse_action
 from envs.base import Task, TextEnv
 from rewards.errors import EngineError, EnvError, TaskError
 from rewards.score import Score, Status, failure
-from rewards.transcript import Message, Transcript
+from rewards.transcript import Message, Transcript, with_call_ids
 from rollout.chat import ChatRenderer
 from rollout.deadline import within
 from rollout.engine import Completion, Engine, Request, Sampling
+from rollout.tool_formats import Tools
 from rollout.trajectory import Finish, Trajectory
 
 _MAX_OBSERVATION = 1_000_000  # characters: an environment that says more is broken
@@ -86,7 +86,7 @@ async def run_episode(
     try:
         messages, info = await within(limits.step_seconds, lambda: env.reset(options={"task": task}))
         tape = _Tape(renderer.prompt_ids(_observation(messages), info["tools"]))
-        score, finish = await _play(env, task, engine, renderer, sampling, limits, tape)
+        score, finish = await _play(env, task, engine, renderer, sampling, limits, tape, info["tools"])
         seen = env.transcript
     except EngineError:
         raise
@@ -107,6 +107,7 @@ async def _play(
     sampling: Sampling,
     limits: Limits,
     tape: _Tape,
+    tools: Tools,
 ) -> tuple[Score, Finish]:
     if len(tape.ids) >= limits.max_context:
         raise TaskError(f"a prompt of {len(tape.ids)} tokens leaves no room; raise rollout.max_context")
@@ -116,16 +117,16 @@ async def _play(
         # Every turn needs its own seed: with one seed, equal prompts would sample equal tokens turn after turn.
         seed = None if sampling.seed is None else (sampling.seed * 1_000_003 + turn) % 2**31
         turn_sampling = replace(sampling, max_tokens=min(sampling.max_tokens, room), seed=seed)
-        completion = await engine.generate(Request(tape.ids, turn_sampling, task, env.transcript.messages))
+        request = Request(tape.ids, turn_sampling, task, env.transcript.messages, renderer.stop_ids)
+        completion = await engine.generate(request)
+        action = with_call_ids(renderer.read(tape.ids, completion.token_ids, tools), env.transcript.messages)
         tape.sampled(completion)
-        action = parse_action(renderer.decode(completion.token_ids))
         new, finish, score = _checked(await within(limits.step_seconds, env.step, action))
         if score is not None:
             return score, finish
-        ended = completion.token_ids[-1:] == (renderer.end_of_turn,)
         room = limits.max_context - len(tape.ids)
         fits = sum(len(m.content) for m in new) <= room * _MAX_CHARS_PER_TOKEN
-        ids = renderer.continuation_ids(new, ended) if fits else []
+        ids = renderer.continuation_ids(new, renderer.ended(completion.token_ids), action.tool_calls) if fits else []
         if not fits or len(ids) >= room:  # what can't be answered any more isn't appended: it would only be carried
             return _score(await within(limits.step_seconds, env.truncate)), "context"
         tape.given(ids)

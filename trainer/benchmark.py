@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from rewards.errors import ConfigError
 from rewards.files import write_json_atomically
-from rollout.models import resolve_model
+from rollout.models import load_renderer, resolve_model
 from trainer.config import Config, explain_validation
 from trainer.logs import Display, PhaseLog, quiet_libraries
 from trainer.run_folder import claim_folder, fixed_precision
@@ -58,16 +58,15 @@ def benchmark(models: Mapping[str, str], config: Config, folder: Path, display: 
     from trainer.tasks import Mixture
 
     folders = {name: resolve_model(model) for name, model in models.items()}
-    description = {"models": dict(models), **config.model_dump(mode="json", exclude={"sft", "trainer"})}
+    description = {"models": dict(models), **config.model_dump(mode="json", exclude={"sft", "trainer", "logging"})}
     claim_folder(folder, description)
     precision = fixed_precision(folder, config.precision)
     quiet_libraries()
     phases = PhaseLog(folder)
     for name, model in folders.items():
-        path = folder / "eval" / f"{name}.jsonl"
-        if not path.is_file():
+        if not (folder / "eval" / f"{name}.jsonl").is_file():
             with phases.measure(f"evaluate {name}"):
-                _evaluate_model(name, model, config, precision, path, display)
+                _evaluate_model(name, model, config, precision, folder, display)
     stages = {name: read_outcomes(folder / "eval" / f"{name}.jsonl") for name in models}
     rubrics = Mixture(config.environments).rubrics()
     summary = {
@@ -82,25 +81,21 @@ def benchmark(models: Mapping[str, str], config: Config, folder: Path, display: 
     return summary
 
 
-def _evaluate_model(name: str, model: str, config: Config, precision: str, path: Path, display: Display) -> None:
-    from transformers import AutoTokenizer
-
-    from rollout.chat import ChatRenderer
+def _evaluate_model(name: str, model: str, config: Config, precision: str, folder: Path, display: Display) -> None:
     from rollout.vllm_engine import VllmEngine
-    from trainer.compare import write_outcomes
-    from trainer.evaluate import engine_settings, evaluate_with_bar
+    from trainer.evaluate import engine_settings, evaluate_with_bar, keep_evaluation
     from trainer.tasks import Mixture
 
     mixture = Mixture(config.environments)
     if walls := mixture.walls():
         display.say(walls)
-    renderer = ChatRenderer(AutoTokenizer.from_pretrained(model))
+    renderer = load_renderer(model, config.rollout.tool_format)
     engine = VllmEngine(engine_settings(model, config.rollout, precision))
     try:
         with asyncio.Runner() as runner:
-            outcomes = evaluate_with_bar(
+            groups = evaluate_with_bar(
                 runner, engine, renderer, mixture, config.evaluation.tasks, config.rollout, display, name
             )
-        write_outcomes(path, outcomes)
+        keep_evaluation(folder, name, groups)
     finally:
         engine.close()

@@ -15,6 +15,7 @@ from envs.registry import all_ids
 from rewards.errors import ConfigError, nearest
 from rewards.recipes import allow_rewards
 from rewards.rubric_yaml import read_rubric, rubric_from_dict, rubric_to_dict
+from rollout.tool_formats import AUTO, FORMATS
 from trainer.algorithms import ALGORITHMS, Aggregation, KlEstimator
 
 allow_rewards("trainer.reward_model")
@@ -77,6 +78,9 @@ class RolloutConfig(_Section):
 
     groups: int = Field(8, ge=1, description="tasks per step")
     group_size: int = Field(8, ge=2, description="episodes per task")
+    tool_format: str = Field(
+        AUTO, description=f"how the model writes calls: auto (told by its chat template), {', '.join(FORMATS)}"
+    )
     temperature: float = Field(1.0, gt=0, description="1 samples from the policy itself")
     max_new_tokens: int = Field(128, ge=1, description="tokens per turn")
     max_context: int = Field(1024, ge=64, description="tokens per episode")
@@ -85,6 +89,13 @@ class RolloutConfig(_Section):
     kv_cache_gb: float = Field(1.0, gt=0, description="GiB of KV cache (CPU)")
     gpu_memory_share: float = Field(0.45, gt=0, lt=1, description="share of the GPU for the engine (GPU)")
     ray_address: str = Field("local", description="`local`, `auto` or ray://host:port")
+
+    @field_validator("tool_format")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value != AUTO and value not in FORMATS:
+            raise ValueError(f"no tool format {value!r}; {nearest(value, [AUTO, *FORMATS])}")
+        return value
 
 
 class TrainerConfig(_Section):
@@ -137,6 +148,20 @@ class EvaluationConfig(_Section):
     tasks: int = Field(288, ge=1, description="over all environments, split evenly")
 
 
+class LoggingConfig(_Section):
+    """Where the numbers go besides metrics.jsonl."""
+
+    sinks: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = Field(
+        ("tensorboard",), description="trackers that are told every step (trainer/sinks.py)"
+    )
+    project: str = Field("postgym", min_length=1, description="what W&B and Trackio list the run under")
+    vllm_metrics: str = Field(
+        "",
+        pattern=r"^([\w.:\[\]-]*:\d{1,5})?$",
+        description="HOST:PORT where the engine answers Prometheus, such as 127.0.0.1:9400; empty for nowhere",
+    )
+
+
 class Config(_Section):
     """A whole run."""
 
@@ -151,6 +176,7 @@ class Config(_Section):
     rollout: RolloutConfig = RolloutConfig()
     trainer: TrainerConfig = TrainerConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    logging: LoggingConfig = LoggingConfig()
 
     @field_validator("environments")
     @classmethod

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -11,9 +12,10 @@ from rollout.chat import ChatRenderer
 from rollout.collect import collect_groups
 from rollout.engine import Engine, Sampling
 from rollout.episode import Limits
-from rollout.trajectory import Trajectory
+from rollout.store import write_groups
+from rollout.trajectory import Group, Trajectory
 from rollout.vllm_engine import VllmSettings
-from trainer.compare import Outcome
+from trainer.compare import Outcome, write_outcomes
 from trainer.config import RolloutConfig
 from trainer.logs import Display
 from trainer.tasks import Mixture
@@ -25,7 +27,7 @@ def outcome_of(trajectory: Trajectory) -> Outcome:
     return Outcome(trajectory.task.id, trajectory.task.env, trajectory.score.value, trajectory.score.reason, messages)
 
 
-def engine_settings(model: str, rollout: RolloutConfig, precision: str) -> VllmSettings:
+def engine_settings(model: str, rollout: RolloutConfig, precision: str, metrics: str = "") -> VllmSettings:
     """The engine that a config asks for."""
     return VllmSettings(
         model,
@@ -35,6 +37,7 @@ def engine_settings(model: str, rollout: RolloutConfig, precision: str) -> VllmS
         rollout.gpu_memory_share,
         precision,
         rollout.ray_address,
+        metrics,
     )
 
 
@@ -47,7 +50,7 @@ def evaluate_with_bar(
     rollout: RolloutConfig,
     display: Display,
     name: str,
-) -> list[Outcome]:
+) -> list[Group]:
     """`evaluate` on `count` held-out tasks with a progress bar."""
     tasks = mixture.held_out(count)
     scores: list[float] = []
@@ -67,11 +70,11 @@ async def evaluate(
     tasks: Sequence[Task],
     rollout: RolloutConfig,
     on_episode: Callable[[Trajectory], None] = lambda trajectory: None,
-) -> list[Outcome]:
+) -> list[Group]:
     """One greedy episode a task.
 
     Returns:
-        Outcomes in the order of `tasks`.
+        Groups of one, in the order of `tasks`.
 
     Raises:
         EnvError: an environment failed in every one of its episodes.
@@ -87,9 +90,16 @@ async def evaluate(
         rollout.concurrency,
         on_episode,
     )
-    outcomes = [outcome_of(group.trajectories[0]) for group in groups]
-    for env in {o.env for o in outcomes}:
-        mine = [o for o in outcomes if o.env == env]
-        if all(o.score is None for o in mine):
-            raise EnvError(f"{env}: none of {len(mine)} episodes could be judged: {mine[0].reason}")
-    return outcomes
+    for env in {g.task.env for g in groups}:
+        mine = [g for g in groups if g.task.env == env]
+        if not any(g.judged for g in mine):
+            reason = mine[0].trajectories[0].score.reason
+            raise EnvError(f"{env}: none of {len(mine)} episodes could be judged: {reason}")
+    return groups
+
+
+def keep_evaluation(folder: Path, stage: str, groups: Sequence[Group]) -> None:
+    """Writes `trajectories/eval-STAGE.parquet`, then `eval/STAGE.jsonl`: where that is, the stage is evaluated."""
+    write_groups(folder / "trajectories" / f"eval-{stage}.parquet", groups)
+    outcomes = (outcome_of(group.trajectories[0]) for group in groups)
+    write_outcomes(folder / "eval" / f"{stage}.jsonl", outcomes)

@@ -1,4 +1,4 @@
-"""What a run tells: metrics.jsonl and TensorBoard, seconds and peak memory per phase, and the live progress."""
+"""What a run tells: metrics.jsonl and its sinks, seconds and peak memory per phase, and the live progress."""
 
 import contextlib
 import json
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from rewards.files import read_json, read_jsonl, write_json_atomically, write_text_atomically
+from trainer.sinks import Sink
 
 _YOUNG = 1.0  # seconds
 _LOG_WIDTH = 120  # of a file or pipe: rich would take 80 and break lines
@@ -26,15 +27,14 @@ class MetricsLog:
     Args:
         folder: the run's folder.
         next_step: steps from here on are about to run.
+        sink: who is told besides.
     """
 
-    def __init__(self, folder: Path, next_step: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
+    def __init__(self, folder: Path, next_step: int, sink: Sink | None = None) -> None:
         self.path = folder / "metrics.jsonl"
         self.rows = [row for row in read_metrics(self.path) if row["step"] < next_step]
+        self._sink = sink
         write_text_atomically(self.path, "".join(json.dumps(row) + "\n" for row in self.rows))
-        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=next_step)
 
     def write(self, row: dict[str, float]) -> None:
         """Adds a step's numbers; they are on disk when this returns."""
@@ -43,24 +43,13 @@ class MetricsLog:
             file.write(json.dumps(row) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        for name, value in row.items():
-            if name != "step":
-                self._board.add_scalar(name, value, int(row["step"]))
-        self._board.flush()
-
-    def close(self) -> None:
-        """Closes the TensorBoard file."""
-        self._board.close()
+        if self._sink is not None:
+            self._sink.write(row)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The rows of a metrics file; a last line cut by a kill is dropped."""
-    if not path.is_file():
-        return []
-    text = path.read_text()
-    if text and not text.endswith("\n"):
-        write_text_atomically(path, text[: text.rfind("\n") + 1])
-    return [row for _, row in read_jsonl(path)]
+    """The rows of a metrics file; a last line that is cut, or just being written, is left out."""
+    return [row for _, row in read_jsonl(path, growing=True)] if path.is_file() else []
 
 
 def memory_gb() -> float:

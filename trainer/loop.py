@@ -12,23 +12,24 @@ from typing import Any
 import numpy as np
 
 from rewards.files import read_json, write_json_atomically
-from rollout.chat import ChatRenderer
 from rollout.chats import encode_chat, read_chats
 from rollout.collect import collect_groups, episode_seed, error_counts
 from rollout.engine import Sampling, ScriptedEngine
 from rollout.episode import Limits
-from rollout.models import resolve_model
+from rollout.models import load_renderer, resolve_model
 from rollout.store import read_groups, write_groups
 from rollout.trajectory import Group
 from rollout.vllm_engine import VllmEngine
 from trainer.alarms import alarms
 from trainer.checkpoint import CheckpointStore
-from trainer.compare import Outcome, compare, read_outcomes, write_outcomes
+from trainer.compare import Outcome, compare, read_outcomes
 from trainer.config import Config
-from trainer.evaluate import engine_settings, evaluate_with_bar
+from trainer.evaluate import engine_settings, evaluate_with_bar, keep_evaluation
+from trainer.learned import LearnedLog, learned_path
 from trainer.logs import Display, MetricsLog, PhaseLog, quiet_libraries, read_metrics
 from trainer.report import write_report
 from trainer.run_folder import claim_folder, fixed_precision, weight_folder
+from trainer.sinks import Described, check_sinks, open_sinks
 from trainer.tasks import Mixture
 
 STAGES = ("base", "sft", "grpo")
@@ -42,7 +43,8 @@ class Run:
         folder: made if missing; one that another config made is refused.
 
     Raises:
-        ConfigError: the folder holds a run with other settings, the model is missing, or `sft.file` is no chats.
+        ConfigError: the folder holds a run with other settings, the model or a sink's package is missing, or
+            `sft.file` is no chats.
     """
 
     def __init__(self, config: Config, folder: Path, display: Display | None = None) -> None:
@@ -51,7 +53,9 @@ class Run:
         self.display = display or Display()
         self.model_folder = resolve_model(config.model)
         self.chats = read_chats(config.sft.file) if config.sft.file else []
-        claim_folder(folder, config.model_dump(mode="json"))
+        check_sinks(config.logging.sinks)
+        # Who watches doesn't change what is learned: a resumed run may name other sinks.
+        claim_folder(folder, config.model_dump(mode="json", exclude={"logging"}))
         self.phases = PhaseLog(folder)
         self.mixture = Mixture(config.environments)
 
@@ -74,12 +78,11 @@ class Run:
                 raise
             finally:
                 self.engine.close()
+                self.sink.close()
                 shutil.rmtree(self.sync_folder, ignore_errors=True)
         return self._finish()
 
     def _start(self) -> None:
-        from transformers import AutoTokenizer
-
         from trainer.policy import Policy
 
         quiet_libraries()
@@ -88,9 +91,15 @@ class Run:
         self.display.say(f"[bold]postgym[/bold] {self.config.name}: {what}")
         if walls := self.mixture.walls():
             self.display.say(walls)
-        self.engine = VllmEngine(engine_settings(self.model_folder, self.config.rollout, self.precision))
-        self.tokenizer = AutoTokenizer.from_pretrained(self.model_folder)
-        self.renderer = ChatRenderer(self.tokenizer)
+        described = Described(
+            self.folder, self.config.name, self.config.model_dump(mode="json"), self.config.logging.project
+        )
+        self.sink = open_sinks(self.config.logging.sinks, described, self.display.say)
+        self.engine = VllmEngine(
+            engine_settings(self.model_folder, self.config.rollout, self.precision, self.config.logging.vllm_metrics)
+        )
+        self.renderer = load_renderer(self.model_folder, self.config.rollout.tool_format)
+        self.tokenizer = self.renderer.tokenizer
         self.policy = Policy(self.model_folder, self.precision, self.config.rollout.temperature)
         if self.policy.notice:
             self.display.say(self.policy.notice)
@@ -99,13 +108,12 @@ class Run:
     # Evaluation
 
     def _evaluate(self, runner: asyncio.Runner, stage: str, model: str | None, version: int) -> None:
-        path = self.folder / "eval" / f"{stage}.jsonl"
-        if path.is_file():
+        if (self.folder / "eval" / f"{stage}.jsonl").is_file():
             return
         with self.phases.measure(f"evaluate {stage}"):
             if model is None:
                 self._sync(runner, version)
-            outcomes = evaluate_with_bar(
+            groups = evaluate_with_bar(
                 runner,
                 self.engine,
                 self.renderer,
@@ -115,7 +123,7 @@ class Run:
                 self.display,
                 stage,
             )
-            write_outcomes(path, outcomes)
+            keep_evaluation(self.folder, stage, groups)
 
     # Cold start
 
@@ -138,7 +146,7 @@ class Run:
         from trainer.sft import expert_trajectories, fine_tune
 
         tasks = self.mixture.training(self.config.sft.traces, self.config.seed, "sft")
-        experts = ScriptedEngine(self.mixture.expert, self.renderer.encode, self.renderer.end_of_turn)
+        experts = ScriptedEngine(self.mixture.expert, self.renderer.turn_ids)
         groups = runner.run(self._collect(tasks, 1, experts, None))
         if groups:
             write_groups(self.folder / "trajectories" / "experts.parquet", groups)
@@ -169,7 +177,7 @@ class Run:
             self.display.say(f"  going on after step {first} of {settings.steps}")
         if first >= settings.steps:
             return
-        metrics = MetricsLog(self.folder, first)
+        metrics = MetricsLog(self.folder, first, self.sink)
         with self.phases.measure("grpo"), self.display.bar("grpo", settings.steps, first, lines=True) as bar:
             self._sync(runner, first)
             start = self._mean_reward(0) if first else None
@@ -182,7 +190,6 @@ class Run:
                 start = row["reward_mean"] if start is None else start
                 bar.advance(_step_line(row, start))
             store.wait()
-        metrics.close()
 
     def _reference_policy(self) -> Any:
         """A frozen copy of the policy as it was before this stage."""
@@ -207,8 +214,10 @@ class Run:
             groups = runner.run(self._collect(tasks, self.config.rollout.group_size, self.engine, seed))
             write_groups(path, groups)
         sampled = time.monotonic()
-        learned = update(self.policy, optimizer, groups, self.config.trainer, step, self.reference)
+        log = LearnedLog(groups)
+        learned = update(self.policy, optimizer, groups, self.config.trainer, step, self.reference, log.add)
         updated = time.monotonic()
+        log.write(learned_path(path))
         self._sync(runner, step + 1)
         seconds = {
             "seconds_rollout": sampled - started,

@@ -4,11 +4,13 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from envs.base import TextEnv
+from envs.registry import make
 from rewards.errors import ConfigError
 from rewards.files import read_json, write_json_atomically
 
@@ -32,6 +34,18 @@ def claim_folder(folder: Path, description: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"{folder} holds a run with other settings ({', '.join(fields)}); choose another folder, or remove it"
         )
+
+
+def environment_maker(folder: Path) -> Callable[[str], TextEnv]:
+    """Makes environments with the options that the run's config.json gives them; as registered where it names none.
+
+    Args:
+        folder: a run's folder; a file in its `trajectories` stands for it.
+    """
+    path = (folder if folder.is_dir() else folder.parents[1]) / "config.json"
+    listed = read_json(path).get("environments", []) if path.is_file() else []
+    options = {spec["id"]: spec.get("options", {}) for spec in listed}
+    return lambda env_id: make(env_id, **options.get(env_id, {}))
 
 
 def fixed_precision(folder: Path, asked: str) -> str:

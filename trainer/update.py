@@ -1,6 +1,6 @@
 """One update of the policy: groups in, new weights and the numbers one watches out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,12 +37,17 @@ class Lesson:
 
     Args:
         advantages: float32 (N,): the episode's advantage on each of its tokens.
+        group: which of the round's groups it is of.
         reference: float32 (N,): logprobs under the policy that KL holds on to; None without KL.
     """
 
     pack: Pack
     advantages: np.ndarray
+    group: int = 0
     reference: torch.Tensor | None = None
+
+
+OnLesson = Callable[[Lesson, np.ndarray], None]
 
 
 def make_optimizer(policy: Policy, config: TrainerConfig) -> torch.optim.AdamW:
@@ -76,13 +81,14 @@ def make_lessons(
                 kl = losses.kl_estimate(config.kl_estimator, torch.from_numpy(pack.sampler_logprobs), under_reference)
                 np.subtract.at(values, pack.episodes, config.kl_coefficient * kl.double().numpy())
     lessons, flat = [], 0
-    for group, logprobs, advantages in zip(packs, known, ALGORITHMS[config.algorithm].advantage(rewards), strict=True):
+    worth = ALGORITHMS[config.algorithm].advantage(rewards)
+    for index, (group, logprobs, advantages) in enumerate(zip(packs, known, worth, strict=True)):
         if not advantages.any():
             flat += 1
             continue
         lessons.append(
             [
-                Lesson(pack, advantages[pack.episodes].astype(np.float32), under_reference)
+                Lesson(pack, advantages[pack.episodes].astype(np.float32), index, under_reference)
                 for pack, under_reference in zip(group, logprobs, strict=True)
             ]
         )
@@ -96,12 +102,14 @@ def update(
     config: TrainerConfig,
     step: int,
     reference: Policy | None = None,
+    on_lesson: OnLesson = lambda lesson, trainer_logprobs: None,
 ) -> dict[str, float]:
     """Learns from one round of groups.
 
     Args:
         step: 0-based round, for the learning rate's warm-up.
         reference: what `kl_coefficient` holds the policy to; needed when it isn't 0.
+        on_lesson: sees each lesson with the trainer's logprobs (N,) of its tokens before the round's update.
 
     Returns:
         Metrics of the update; gradients, learning rate and mismatch among them.
@@ -126,7 +134,7 @@ def update(
     tokens, episodes = sum(t.sampled_tokens for t in judged) / len(batches), len(judged) / len(batches)
     tally, norms = _Tally(), []
     for batch, old_logprobs in zip(batches, old, strict=True):
-        _accumulate(policy, batch, old_logprobs, config, tally, tokens, episodes)
+        _accumulate(policy, batch, old_logprobs, config, tally, tokens, episodes, on_lesson)
         if tally.means()["mismatch"] > config.max_mismatch:
             optimizer.zero_grad(set_to_none=True)
             raise EngineError(
@@ -151,6 +159,7 @@ def _accumulate(
     tally: _Tally,
     tokens: float,
     episodes: float,
+    on_lesson: OnLesson,
 ) -> None:
     """Adds the gradient of the loss over `tokens` and `episodes`, one pack in memory at a time."""
     algorithm = ALGORITHMS[config.algorithm]
@@ -166,6 +175,7 @@ def _accumulate(
         sampler = torch.from_numpy(lesson.pack.sampler_logprobs).to(to)
         advantages = torch.from_numpy(lesson.advantages).to(to)
         old = logprobs.detach() if old is None else old
+        on_lesson(lesson, old.float().cpu().numpy())
         objective = objective_of(logprobs, old, advantages, whose, clip)
         figures = {"ratio_clip_fraction": objective.clipped, "entropy": entropies.detach()}
         value = correction.weights(old, sampler, whose) * objective.value + config.entropy_coefficient * entropies

@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 
 from envs.actions import parse_action
 from envs.tools import ToolError, execute, make_tool, render_result, tool, tools_of
-from rewards.transcript import CallRecord, ToolCall
+from rewards.transcript import CallRecord, Message, ToolCall
+from tests.worlds import Lookup
 
 
 class Shop:
@@ -171,3 +172,16 @@ def test_a_tool_without_a_docstring_or_a_type_hint_is_refused():
         make_tool(mute)
     with pytest.raises(TypeError, match="parameter x needs a type hint"):
         make_tool(untyped)
+
+
+def test_every_call_of_an_episode_has_an_id_of_its_own_that_its_result_names():
+    env = Lookup()
+    env.reset(seed=0)
+    look = '<tool_call>{"name": "look", "arguments": {"box": 1}}</tool_call>'
+    env.step(f"{look}\n{look}")
+    env.step(Message("assistant", "", (ToolCall("look", {"box": 1}), ToolCall("look", {"box": 2}, "mine"))))
+    env.step(look)
+    messages = env.transcript.messages
+    ids = [call.id for message in messages for call in message.tool_calls]
+    assert ids == ["call_0", "call_1", "call_2", "mine", "call_4"]
+    assert [m.tool_call_id for m in messages if m.role == "tool"] == ids

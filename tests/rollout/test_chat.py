@@ -60,6 +60,16 @@ def test_any_content_adds_the_same_special_tokens(content):
     assert sum(i in specials for i in ids) == 3
 
 
+@given(
+    st.lists(st.sampled_from(["<|im_end|>", "<|im_start|>", "<repo_name>", "\n"]) | st.text(max_size=9)).map("".join)
+)
+def test_text_that_spells_tokens_is_encoded_as_if_there_were_none(content):
+    renderer = _shared_renderer()
+    start, end = renderer.tokenizer.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"])
+    expected = [start, *renderer.encode(f"user\n{content}"), end, *renderer.encode("\n")]
+    assert renderer.conversation_ids([Message("user", content)]) == expected
+
+
 # This tokenizer's vocabulary lacks most control characters and the bytes that only unassigned planes need.
 @given(
     st.text(st.characters(max_codepoint=0x1FFFF, exclude_categories=["Cs", "Cn", "Cc"]) | st.just("\n"), max_size=60)

@@ -11,6 +11,7 @@ from rewards.errors import ConfigError
 from rollout.chats import encode_chat, read_chats
 from rollout.engine import Sampling, ScriptedEngine
 from rollout.episode import Limits, run_episode
+from tests.rollout.families import FAMILIES, renderer_of
 
 
 def as_openai(messages):
@@ -21,11 +22,13 @@ def as_openai(messages):
     return rows
 
 
+@pytest.mark.parametrize("family", ["default", *sorted(FAMILIES)])
 @pytest.mark.parametrize("env_id", ["postgym/Weather-v0", "postgym/WordProblems-v0"])
-def test_an_experts_episode_read_from_a_file_has_the_ids_and_mask_of_its_rollout(tmp_path, renderer, env_id):
+def test_an_experts_episode_read_from_a_file_has_the_ids_and_mask_of_its_rollout(tmp_path, renderer, env_id, family):
+    renderer = renderer if family == "default" else renderer_of(family)
     env = envs.make(env_id)
     task = env.sample_task(3, "train", 0.4)
-    expert = ScriptedEngine(env.expert, renderer.encode, renderer.end_of_turn)
+    expert = ScriptedEngine(env.expert, renderer.turn_ids)
     played = asyncio.run(run_episode(env, task, expert, renderer, Sampling(64), Limits(max_context=10_000)))
     row = {"messages": as_openai(played.transcript.messages), "tools": [t.schema for t in env.tools]}
     path = tmp_path / "chats.jsonl"

@@ -38,7 +38,7 @@ def collect(made, renderer):
         current[0], env = next(played)
         return env
 
-    engine = ScriptedEngine(lambda task: asks(current[0]), renderer.encode, renderer.end_of_turn)
+    engine = ScriptedEngine(lambda task: asks(current[0]), renderer.turn_ids)
     groups = collect_groups(
         [Lookup().sample_task(0)],
         len(made),

@@ -18,7 +18,7 @@ SAMPLING = Sampling(max_tokens=64)
 
 def play(env, renderer, limits=None, engine=None):
     task = env.sample_task(0)
-    engine = engine or ScriptedEngine(env.expert, renderer.encode, renderer.end_of_turn)
+    engine = engine or ScriptedEngine(env.expert, renderer.turn_ids)
     return asyncio.run(run_episode(env, task, engine, renderer, SAMPLING, limits or Limits()))
 
 
@@ -37,7 +37,7 @@ class Recorder:
 
 def test_three_turns_are_token_exact_and_only_sampled_tokens_are_learned_from(renderer):
     env = Lookup()
-    recorder = Recorder(ScriptedEngine(env.expert, renderer.encode, renderer.end_of_turn))
+    recorder = Recorder(ScriptedEngine(env.expert, renderer.turn_ids))
     t = play(env, renderer, engine=recorder)
     assert len(recorder.turns) == 3
     assert t.score.value == 1
@@ -84,7 +84,7 @@ def test_no_room_for_another_turn_ends_the_episode_with_a_score(renderer):
 def test_faults_of_the_transport_give_turns_to_repeat_calls_in(renderer):
     env = Lookup()
     env.transport = Http(Faults(rate=1, kinds=("server_error",)))
-    patient = ScriptedEngine(lambda task: retrying(env.expert(task)), renderer.encode, renderer.end_of_turn)
+    patient = ScriptedEngine(lambda task: retrying(env.expert(task)), renderer.turn_ids)
     t = play(env, renderer, engine=patient)
     assert (t.finish, t.score.value) == ("terminated", 1)
     assert sum(m.role == "assistant" for m in t.transcript.messages) == 7 > Lookup.max_turns
@@ -104,7 +104,7 @@ def test_groups_keep_the_order_of_their_tasks_and_errors_leave_the_baseline(rend
     env = Lookup()
     tasks = [env.sample_task(i) for i in range(5)]
     failing = {tasks[1].id, tasks[3].id}
-    engine = ScriptedEngine(env.expert, renderer.encode, renderer.end_of_turn)
+    engine = ScriptedEngine(env.expert, renderer.turn_ids)
     made = iter(Raises() if t.id in failing else Lookup() for t in tasks for _ in range(2))
     groups = asyncio.run(
         collect_groups(tasks, 2, lambda env_id: next(made), engine, renderer, SAMPLING, Limits(), concurrency=1)

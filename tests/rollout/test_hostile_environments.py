@@ -56,7 +56,7 @@ def environment(**attributes):
 
 def play(env, renderer, limits=QUICK, task=None):
     task = task or Lookup().sample_task(0)
-    engine = ScriptedEngine(env.expert, renderer.encode, renderer.end_of_turn)
+    engine = ScriptedEngine(env.expert, renderer.turn_ids)
     return asyncio.run(run_episode(env, task, engine, renderer, SAMPLING, limits))
 
 
@@ -120,7 +120,7 @@ def test_hanging_ones_hold_up_neither_the_others_nor_the_end(renderer):
     """A hundred hang, more than any pool has workers; the honest one among them earns its point."""
     task = Lookup().sample_task(0)
     made = iter([*(environment(step=hanging) for _ in range(100)), Lookup()])
-    engine = ScriptedEngine(Lookup().expert, renderer.encode, renderer.end_of_turn)
+    engine = ScriptedEngine(Lookup().expert, renderer.turn_ids)
     started = time.monotonic()
     (group,) = asyncio.run(
         collect_groups([task], 101, lambda i: next(made), engine, renderer, SAMPLING, QUICK, concurrency=101)

@@ -1,6 +1,10 @@
 """vLLM for real: a Ray actor on a tiny random model."""
 
 import asyncio
+import socket
+import time
+import urllib.request
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +13,7 @@ from envs.base import Task
 from rewards.errors import EngineError
 from rewards.transcript import Message
 from rollout.engine import Request, Sampling
-from rollout.vllm_engine import VllmSettings, check_memory
+from rollout.vllm_engine import VllmSettings, _serve_metrics, check_memory
 from tests.worlds import LikesEven, Lookup
 from trainer.packing import pack_group
 from trainer.policy import Policy
@@ -41,12 +45,44 @@ def test_the_same_seed_samples_the_same_tokens_and_another_seed_others(engine, r
     assert a.token_ids != different.token_ids
 
 
+def test_a_turn_ends_at_any_of_its_stop_ids_and_holds_it(engine, renderer, event_loop_runner):
+    request = ask(renderer, "Go on.", seed=3)
+    free = event_loop_runner.run(engine.generate(request)).token_ids
+    stop = free[5]
+    stopped = event_loop_runner.run(engine.generate(replace(request, stop_ids=(stop,))))
+    assert stopped.token_ids == free[: free.index(stop) + 1]
+    assert stopped.finish == "stop"
+
+
 def test_many_seeded_requests_with_long_prompts_do_not_kill_the_engine(engine, renderer, event_loop_runner):
     async def go():
         requests = [ask(renderer, f"{i} " + "long words " * 120, seed=i, max_tokens=2) for i in range(40)]
         return await asyncio.gather(*(engine.generate(r) for r in requests))
 
     assert all(len(c.token_ids) >= 1 for c in event_loop_runner.run(go()))
+
+
+def generated_tokens(engine):
+    with urllib.request.urlopen(f"http://{engine.settings.metrics}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith("vllm:generation_tokens_total{"))
+
+
+def test_prometheus_reaches_what_the_engine_counts(engine, renderer, event_loop_runner):
+    before = generated_tokens(engine)
+    sampled = event_loop_runner.run(engine.generate(ask(renderer, "count", seed=1)))
+    deadline = time.monotonic() + 10  # the engine counts a little later than it answers
+    while generated_tokens(engine) < before + len(sampled.token_ids):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert generated_tokens(engine) == before + len(sampled.token_ids)
+
+
+def test_a_taken_metrics_port_is_named():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(RuntimeError, match=f"logging.vllm_metrics: can't listen on {address}"):
+            _serve_metrics(address)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5])

@@ -1,5 +1,6 @@
 """The commands that list, show and check environments, and the contract that `check` holds them to."""
 
+import json
 import random
 import subprocess
 import sys
@@ -165,6 +166,19 @@ def test_list_and_show_name_what_there_is():
     shown = script("show", "postgym/Algebra-v0", "--seed", "3")
     assert shown.returncode == 0
     assert "score 1.000" in shown.stdout
+
+
+def test_list_and_check_speak_json_to_other_programs():
+    listed = json.loads(script("list", "--json").stdout)
+    (weather,) = (row for row in listed if row["id"] == "postgym/Weather-v0")
+    assert weather["tools"] == ["geocode", "current", "forecast"]
+    assert set(weather) == {"id", "turns", "tools", "sandboxed", "about"}
+    checked = script("check", "postgym/Countdown-v0", "--n", "4", "--json")
+    found = json.loads(checked.stdout)
+    assert checked.returncode == 0
+    assert (found["id"], found["holds"], found["faults"]) == ("postgym/Countdown-v0", True, [])
+    assert {"part": "replays", "fault": ""} in found["contract"]
+    assert {row["policy"]: row["mean"] for row in found["proof"]}["expert"] == 1
 
 
 def test_check_of_somebodys_class_says_what_is_wrong_and_ends_with_1(tmp_path):

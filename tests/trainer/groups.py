@@ -3,13 +3,13 @@
 import numpy as np
 
 from envs.base import Task
-from rewards.score import Score
+from rewards.score import Score, Status, failure
 from rewards.transcript import Message, Transcript
 from rollout.trajectory import Group, Trajectory
 
 
 def make_group(rng, rewards, prompt=13, turns=3, vocabulary=1000) -> Group:
-    """One task's episodes: sampled stretches with appended ones between them, lengths at random."""
+    """One task's episodes: sampled stretches with appended ones between them; None as reward is an error."""
     task = Task(prompt=(Message("user", str(rng.integers(10**9))),), target={}, env="test")
     opening = rng.integers(3, vocabulary, prompt)
     members = []
@@ -22,7 +22,7 @@ def make_group(rng, rewards, prompt=13, turns=3, vocabulary=1000) -> Group:
         token_ids, loss_mask = np.concatenate(ids).astype(np.int32), np.concatenate(mask)
         logprobs = np.where(loss_mask, rng.normal(-6, 0.5, len(token_ids)), 0).astype(np.float32)
         versions = np.where(loss_mask, 0, -1).astype(np.int32)
-        score = Score(reward, "")
+        score = failure(Status.INFRA_ERROR, "") if reward is None else Score(reward, "")
         members.append(
             Trajectory(task, token_ids, loss_mask, logprobs, versions, prompt, Transcript(()), score, "terminated", 0.1)
         )

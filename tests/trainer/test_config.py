@@ -36,6 +36,7 @@ def test_a_list_entry_can_be_overridden(path):
         (["--tariner.steps", "1"], ["tariner", "did you mean trainer"]),
         (["--trainer.steps", "many"], ["trainer.steps", "integer", "'many'"]),
         (["--trainer.steps", "-1"], ["trainer.steps", "greater than or equal to 0", "-1"]),
+        (["--rollout.tool_format", "lama"], ["rollout.tool_format", "did you mean llama"]),
         (["--precision", "float16"], ["precision", "'auto', 'bfloat16' or 'float32'", "float16"]),
         (["--environments.0.id", "postgym/Wether-v0"], ["environments.0.id", "did you mean postgym/Weather-v0"]),
         (["--environments.0.difficulty", "[0.9, 0.1]"], ["environments.0.difficulty", "0.9"]),

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from rollout.catalogue import trajectory_files
 from trainer.run_folder import weight_folder
+from trainer.view.data import RunData
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """
@@ -67,6 +69,8 @@ def test_a_run_leaves_everything_it_promises(finished):
     assert [row["step"] for row in rows] == [0, 1, 2, 3]
     assert max(row.get("mismatch", 0) for row in rows) < 2e-3, "the engine held the trainer's weights at every step"
     assert len(list((folder / "trajectories").glob("step-*.parquet"))) == 4
+    assert len(list((folder / "learned").glob("step-*.parquet"))) == 4
+    assert [p.stem for p in trajectory_files(folder)][-3:] == ["eval-base", "eval-grpo", "eval-sft"]
     assert list((folder / "tensorboard").iterdir())
     assert "report.html" in output
     assert "grpo 4/4" in output
@@ -82,6 +86,15 @@ def test_the_final_model_is_the_last_checkpoint_and_loads_in_transformers(finish
     for name, expected in weights(folder).items():
         rounded = torch.from_numpy(expected).bfloat16().float()
         assert torch.equal(model.state_dict()[name], rounded), name
+
+
+def test_the_viewer_shows_a_real_run_whole(finished):
+    folder, _ = finished
+    data = RunData(folder)
+    found = data.overview()
+    assert (found["done"], found["finished"], found["broken"]) == (4, True, {})
+    assert found["episodes"] == 32 + 4 * 8 + 3 * 4
+    assert all(data.episode(e.path.stem, e.row)["tokens"]["texts"] for e in data.entries())
 
 
 def test_a_finished_run_is_not_trained_again(finished, tiny_model):

@@ -87,7 +87,7 @@ def test_an_environments_options_choose_its_transport_and_what_strikes():
 def test_experts_whose_calls_are_struck_leave_whole_episodes_to_learn_from(renderer):
     options = {"transport": "http", "faults": {"rate": 0.5, "kinds": ["server_error"]}}
     struck = Mixture([EnvironmentConfig(id=A, difficulty=(0.3, 0.3), options=options)])
-    engine = ScriptedEngine(struck.expert, renderer.encode, renderer.end_of_turn)
+    engine = ScriptedEngine(struck.expert, renderer.turn_ids)
     tasks = struck.training(4, 0, "sft")
     limits = Limits(max_context=8192)
     groups = asyncio.run(collect_groups(tasks, 1, struck.make_env, engine, renderer, Sampling(256), limits, 2))

@@ -1,0 +1,176 @@
+"""Finding trajectories: light entries of everything a run stored, and the filter that chooses among them.
+
+Beside `rollout/store.py` on the data path: entries are read from a few columns, whole trajectories one by one.
+"""
+
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rewards.errors import CheckpointError, ConfigError
+from rewards.score import Status
+from rollout.store import open_store, read_groups, read_trajectory, stored_version
+from rollout.trajectory import Trajectory
+
+_COLUMNS = ("group", "env", "split", "difficulty", "value", "status", "finish", "sampled_tokens", "seconds")
+_COLUMNS_OF_1 = ("group", "task", "value", "score", "finish", "loss_mask", "seconds")
+_STEP = re.compile(r"step-(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a trajectory stands (`path`, `row`) and what one looks for in it.
+
+    `stage` is the kind of its file: `grpo` for rounds, `experts`, or `eval-NAME`; `step` the round, else None.
+    `value` is the score, None where nobody could judge; `status` says why.
+    """
+
+    path: Path
+    row: int
+    stage: str
+    step: int | None
+    group: int
+    env: str
+    split: str
+    difficulty: float
+    value: float | None
+    status: str
+    finish: str
+    sampled_tokens: int
+    seconds: float
+
+    def read(self) -> Trajectory:
+        """The whole trajectory."""
+        return read_trajectory(self.path, self.row)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which entries to take; empty or None asks for nothing.
+
+    Args:
+        env: id, with or without `postgym/` and the version.
+        low, high: bounds of the score, both included; either leaves out what nobody could judge.
+        status: a status such as `infra_error`, or `error` for all that carry no value.
+        finish: how it ended, such as `context`.
+        first_step, last_step: rounds, both included; either leaves out what belongs to none.
+
+    Raises:
+        ConfigError: an unknown status, or bounds that nothing can meet.
+    """
+
+    env: str = ""
+    split: str = ""
+    stage: str = ""
+    status: str = ""
+    finish: str = ""
+    low: float | None = None
+    high: float | None = None
+    first_step: int | None = None
+    last_step: int | None = None
+
+    def __post_init__(self) -> None:
+        known = ["error", *map(str, Status)]
+        if self.status and self.status not in known:
+            raise ConfigError(f"no status {self.status!r}; known: {', '.join(known)}")
+        for name, low, high in (("score", self.low, self.high), ("step", self.first_step, self.last_step)):
+            if low is not None and high is not None and low > high:
+                raise ConfigError(f"no {name} lies from {low} to {high}; the first must not exceed the second")
+
+    def takes(self, entry: Entry) -> bool:
+        """Whether it asks for `entry`."""
+        return (
+            self.env in ("", entry.env, short_name(entry.env))
+            and self.split in ("", entry.split)
+            and self.stage in ("", entry.stage)
+            and self.finish in ("", entry.finish)
+            and (self.status in ("", entry.status) or (self.status == "error" and entry.value is None))
+            and _between(entry.value, self.low, self.high)
+            and _between(entry.step, self.first_step, self.last_step)
+        )
+
+
+def short_name(env: str) -> str:
+    """`Weather` for `postgym/Weather-v0`."""
+    return re.sub(r"-v\d+$", "", env.rpartition("/")[2])
+
+
+def trajectory_files(folder: Path) -> list[Path]:
+    """A run's trajectory files in the order they came to be: experts, rounds, evaluations.
+
+    Args:
+        folder: a run's folder, or the folder or file of trajectories itself.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if folder.is_file():
+        return [folder]
+    inside = folder / "trajectories" if (folder / "trajectories").is_dir() else folder
+    found = sorted((p for p in inside.glob("*.parquet") if not p.name.startswith(".")), key=_order)
+    if not found:
+        raise ConfigError(f"{folder} holds no trajectories; give a run's folder, such as runs/quickstart")
+    return found
+
+
+def scan(path: Path) -> list[Entry]:
+    """The entries of one file, in its order; tokens and texts are not read.
+
+    Raises:
+        CheckpointError: the file is damaged or from a version that this one can't read.
+    """
+    import pyarrow as pa
+
+    stage, step = stage_of(path)
+    with open_store(path) as file:
+        old = stored_version(file, path) == 1
+        try:
+            rows = file.read(columns=list(_COLUMNS_OF_1 if old else _COLUMNS)).to_pylist()
+            rows = [_from_1(row) for row in rows] if old else rows
+            return [Entry(path, i, stage, step, **{name: row[name] for name in _COLUMNS}) for i, row in enumerate(rows)]
+        except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+            raise CheckpointError(f"{path}: no trajectories ({error}); delete it to have it made again") from error
+
+
+def scan_all(folder: Path, wanted: Filter | None = None) -> Iterator[Entry]:
+    """The entries of a whole run that `wanted` takes; files of other rounds are not opened."""
+    wanted = wanted or Filter()
+    for path in trajectory_files(folder):
+        stage, step = stage_of(path)
+        if wanted.stage in ("", stage) and _between(step, wanted.first_step, wanted.last_step):
+            yield from (entry for entry in scan(path) if wanted.takes(entry))
+
+
+def stage_of(path: Path) -> tuple[str, int | None]:
+    """Stage and round that a file's name says: `step-00003.parquet` is round 3 of `grpo`."""
+    match = _STEP.fullmatch(path.stem)
+    return ("grpo", int(match[1])) if match else (path.stem, None)
+
+
+def read_all(folder: Path, wanted: Filter | None = None) -> Iterator[tuple[Entry, Trajectory]]:
+    """The entries that `wanted` takes with their trajectories; a file's tokens are decoded once."""
+    for path, entries in itertools.groupby(scan_all(folder, wanted), key=lambda entry: entry.path):
+        rows = [t for group in read_groups(path) for t in group.trajectories]
+        yield from ((entry, rows[entry.row]) for entry in entries)
+
+
+def _order(path: Path) -> tuple[int, str]:
+    stage, _ = stage_of(path)
+    return (1 if stage == "grpo" else 2 if stage.startswith("eval") else 0, path.name)
+
+
+def _between(value: float | None, low: float | None, high: float | None) -> bool:
+    if low is None and high is None:
+        return True
+    return value is not None and (low is None or value >= low) and (high is None or value <= high)
+
+
+def _from_1(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of schema 1 with the columns that 2 added."""
+    task, score = json.loads(row["task"]), json.loads(row["score"])
+    named = {name: task[name] for name in ("env", "split", "difficulty")}
+    return row | named | {"status": score["status"], "sampled_tokens": sum(row["loss_mask"])}

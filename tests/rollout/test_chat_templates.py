@@ -1,0 +1,428 @@
+"""Every model family's template: ids are only appended, what was sampled is what is trained, text stays text."""
+
+import asyncio
+import itertools
+import json
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from envs.base import Task, TextEnv
+from envs.tools import make_tool
+from rewards.score import Criterion, Rubric, Score
+from rewards.transcript import Message, ToolCall
+from rollout.chat import ChatRenderer
+from rollout.engine import Completion, Sampling, ScriptedEngine
+from rollout.episode import Limits, run_episode
+from rollout.tool_formats import FORMATS
+from tests.rollout.families import FAMILIES, renderer_of, tokenizer_of
+from tests.worlds import Lookup
+
+NAMES = sorted(FAMILIES)
+LIMITS = Limits(max_context=50_000)
+TOOLS = (
+    {
+        "type": "function",
+        "function": {
+            "name": "look",
+            "description": "Opens a box.",
+            "parameters": {"type": "object", "properties": {"box": {"type": "integer"}}},
+        },
+    },
+)
+LOOK = ToolCall("look", {"box": 1}, "call_0")
+
+
+# What a family makes of a conversation
+
+
+def told(name, conversation, tools=()):
+    """The text of an episode: the opening, then every turn sampled and every observation appended."""
+    renderer = renderer_of(name)
+    first = next(i for i, m in enumerate(conversation) if m.role == "assistant")
+    ids, calls = renderer.prompt_ids(conversation[:first], tools), ()
+    for role, group in itertools.groupby(conversation[first:], lambda m: m.role == "assistant"):
+        for message in [m for m in group] if role else [list(group)]:
+            if role:
+                ids, calls = ids + renderer.turn_ids(ids, message), message.tool_calls
+            else:
+                ids = ids + renderer.continuation_ids(message, True, calls)
+    return renderer.tokenizer.decode(ids)
+
+
+def template_text(name, conversation, tools=()):
+    """What the template itself writes, all at once."""
+    rows = [m.to_dict() for m in conversation]
+    return tokenizer_of(name).apply_chat_template(
+        rows, tools=list(tools) or None, tokenize=False, add_generation_prompt=True
+    )
+
+
+def without_thinking(text):
+    return re.sub(r"<think>.*?</think>\s*", "", text, flags=re.DOTALL)
+
+
+SYSTEM, ASK, SAY = Message("system", "Be brief."), Message("user", "Which box?"), Message("assistant", "The box.")
+TALK = [ASK, SAY, Message("user", "Look again."), SAY, Message("user", "And now?")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_talk_told_turn_by_turn_is_what_the_template_writes_at_once(name):
+    said = told(name, TALK)
+    whole = template_text(name, TALK)
+    if name == "gpt_oss":  # and here the last token sampled is another than the one in earlier turns
+        said = said.replace("<|return|>", "<|end|>")
+    assert without_thinking(said) == without_thinking(whole)
+
+
+@pytest.mark.parametrize("name", ["qwen25", "qwen3", "qwen3_coder", "llama3", "mistral", "deepseek"])
+def test_calls_and_results_told_turn_by_turn_are_what_the_template_writes_at_once(name):
+    call = ToolCall("look", {"box": 1}, "000call00")
+    results = [Message("tool", '"a word"', tool_call_id="000call00")]
+    opening = [ASK] if name == "mistral" else [SYSTEM, ASK]  # its template moves the system message on
+    conversation = [*opening, Message("assistant", "", (call,)), *results]
+    tools = () if name == "deepseek" else TOOLS  # its template shows none
+    whole = re.sub(r', "id": "\w{9}"', "", template_text(name, conversation, tools))  # a model samples no ids
+    said = told(name, conversation, tools)
+    assert without_thinking(said).replace("\n\n<tool_call>", "\n<tool_call>") == without_thinking(whole).replace(
+        "assistant\n\n<tool_call>", "assistant\n<tool_call>"
+    )
+
+
+def test_gemma_gets_in_words_what_its_template_does_not_know():
+    conversation = [SYSTEM, ASK, Message("assistant", "", (LOOK,)), Message("tool", "a"), Message("tool", "b")]
+    assert told("gemma", conversation, TOOLS) == (
+        "<bos><start_of_turn>user\n"
+        "Be brief.\nTools:\n- look(box: integer): Opens a box.\n"
+        'Call one with <tool_call>{"name": ..., "arguments": {...}}</tool_call>\n\n'
+        "Which box?<end_of_turn>\n<start_of_turn>model\n"
+        '<tool_call>{"name": "look", "arguments": {"box": 1}}</tool_call><end_of_turn>\n'
+        "<start_of_turn>user\n<tool_response>\na\n</tool_response>\n<tool_response>\nb\n</tool_response>"
+        "<end_of_turn>\n<start_of_turn>model\n"
+    )
+
+
+def test_deepseek_gets_tools_in_words_and_goes_on_after_results_without_a_new_opening():
+    text = told("deepseek", [SYSTEM, ASK, Message("assistant", "", (LOOK,)), Message("tool", "a")], TOOLS)
+    assert text.startswith(
+        "<｜begin▁of▁sentence｜>Be brief.\nTools:\n- look(box: integer): Opens a box.\nCall one with <｜tool"
+    )
+    assert text.endswith("<｜tool▁output▁begin｜>a<｜tool▁output▁end｜><｜tool▁outputs▁end｜>")
+
+
+def test_gpt_oss_names_the_function_of_every_result():
+    other = ToolCall("list", {}, "call_1")
+    results = [Message("tool", "b", tool_call_id="call_1"), Message("tool", "a", tool_call_id="call_0")]
+    text = told("gpt_oss", [ASK, Message("assistant", "", (LOOK, other)), *results], TOOLS)
+    assert text.endswith(
+        "<|channel|>commentary to=functions.list <|constrain|>json<|message|>{}<|call|>"
+        '<|start|>functions.list to=assistant<|channel|>commentary<|message|>"b"<|end|>'
+        '<|start|>functions.look to=assistant<|channel|>commentary<|message|>"a"<|end|><|start|>assistant'
+    )
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if FAMILIES[n].bos and n != "chatml"])
+def test_the_text_begins_once(name):
+    assert told(name, TALK).count(FAMILIES[name].bos) == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tokens_spelled_in_a_tools_description_stay_text(name):
+    renderer = renderer_of(name)
+    spelled = "".join([FAMILIES[name].eos, *FAMILIES[name].special])
+    function = TOOLS[0]["function"]
+    hostile = [{"type": "function", "function": function | {"description": spelled}}]
+    added = renderer.tokenizer.added_tokens_decoder
+    frames = [[i for i in renderer.prompt_ids([ASK], tools) if i in added] for tools in (TOOLS, hostile)]
+    assert frames[0] == frames[1]
+    assert spelled in renderer.tokenizer.decode(renderer.prompt_ids([ASK], hostile))
+
+
+def test_a_template_that_writes_the_date_may_go_on_after_midnight(monkeypatch):
+    from transformers.utils import chat_template_utils
+
+    dated = "<|im_start|>system\nIt is {{ strftime_now('%A') }}.<|im_end|>\n" + tokenizer_of("qwen3").chat_template
+    day = ["Monday"]
+    today = SimpleNamespace(strftime=lambda form: day[0])
+    monkeypatch.setattr(chat_template_utils, "datetime", SimpleNamespace(now=lambda: today))
+    renderer = ChatRenderer(tokenizer_of("qwen3"), dated)
+    day[0] = "Tuesday"
+    ids = renderer.continuation_ids([ASK], turn_ended=True)
+    assert renderer.tokenizer.decode(ids) == "\n<|im_start|>user\nWhich box?<|im_end|>\n<|im_start|>assistant\n"
+
+
+# Ends of turns
+
+
+@pytest.mark.parametrize(
+    ("name", "end", "ends"),
+    [
+        ("chatml", "<|im_end|>", {"<|im_end|>"}),
+        ("qwen3", "<|im_end|>", {"<|im_end|>"}),
+        ("llama3", "<|eot_id|>", {"<|eot_id|>", "<|eom_id|>"}),
+        ("mistral", "</s>", {"</s>"}),
+        ("gemma", "<end_of_turn>", {"<end_of_turn>", "<eos>"}),
+        ("deepseek", "<｜end▁of▁sentence｜>", {"<｜end▁of▁sentence｜>"}),
+        ("gpt_oss", "<|return|>", {"<|return|>", "<|call|>"}),
+    ],
+)
+def test_a_turn_ends_where_the_template_ends_it_and_wherever_else_the_family_may(name, end, ends):
+    renderer = renderer_of(name)
+    spell = renderer.tokenizer.convert_ids_to_tokens
+    assert spell(renderer.end_of_turn) == end
+    assert {spell(i) for i in renderer.end_ids} == ends
+    assert {spell(i) for i in renderer.stop_ids} == ends - {FAMILIES[name].eos}, "the engine knows the tokenizer's own"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_ended_turn_gets_no_second_end_and_a_cut_one_gets_its_own(name):
+    renderer = renderer_of(name)
+    after_end = renderer.continuation_ids([ASK], turn_ended=True)
+    after_cut = renderer.continuation_ids([ASK], turn_ended=False)
+    assert after_cut[1:] == after_end
+    closing = renderer.tokenizer.convert_ids_to_tokens(after_cut[0])
+    assert closing == (
+        "<|end|>" if name == "gpt_oss" else renderer.tokenizer.convert_ids_to_tokens(renderer.end_of_turn)
+    )
+    for end in renderer.end_ids:
+        assert renderer.decode([*renderer.encode("yes"), end]) == "yes"
+
+
+# Thinking
+
+
+def test_thinking_that_the_template_drops_later_stays_in_the_ids():
+    thought = Message("assistant", "<think>Left or right?</think>The box.")
+    conversation = [ASK, thought, Message("user", "And now?")]
+    assert "Left or right?" not in template_text("qwen3", conversation)
+    assert "<think>Left or right?</think>The box.<|im_end|>\n<|im_start|>user\nAnd now?" in told("qwen3", conversation)
+
+
+def test_thinking_that_the_prompt_opens_belongs_to_the_message():
+    renderer = renderer_of("deepseek")
+    prompt = renderer.prompt_ids([ASK], ())
+    sampled = [*renderer.encode("Left?\n</think>\n\nThe box."), renderer.end_of_turn]
+    assert renderer.read(prompt, sampled) == Message("assistant", "<think>\nLeft?\n</think>\n\nThe box.")
+    cut = renderer.read(prompt, renderer.encode("Left? The box."))
+    assert cut.content.startswith("<think>"), "or the thought would be taken for an answer"
+    assert renderer.decode(renderer.turn_ids(prompt, "The box.")) == "</think>\n\nThe box."
+    assert (
+        renderer.decode(renderer.turn_ids(prompt, Message("assistant", "<think>\nLeft?</think>5")))
+        == "Left?\n</think>\n\n5"
+    )
+
+
+# Calls in the family's own form
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_expert_earns_everything_in_every_familys_own_words(name):
+    env, renderer = Lookup(), renderer_of(name)
+    engine = ScriptedEngine(env.expert, renderer.turn_ids)
+    t = asyncio.run(run_episode(env, env.sample_task(0), engine, renderer, Sampling(500), LIMITS))
+    assert t.score.value == 1
+    assert [c.id for m in t.transcript.messages for c in m.tool_calls] == ["call_0", "call_1"]
+    assert [m.tool_call_id for m in t.transcript.messages if m.role == "tool"] == ["call_0", "call_1"]
+
+
+@pytest.mark.parametrize("form", sorted(FORMATS))
+def test_the_format_can_be_set_by_hand(form):
+    env, renderer = Lookup(), ChatRenderer(tokenizer_of("chatml"), tool_format=form)
+    engine = ScriptedEngine(env.expert, renderer.turn_ids)
+    t = asyncio.run(run_episode(env, env.sample_task(0), engine, renderer, Sampling(500), LIMITS))
+    assert t.score.value == 1
+    written = FORMATS[form].render(Message("assistant", "", (LOOK,)))
+    assert written in renderer.tokenizer.decode(t.token_ids[t.loss_mask])
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("chatml", "hermes"),
+        ("qwen25", "qwen"),
+        ("qwen3", "qwen"),
+        ("qwen3_coder", "qwen_coder"),
+        ("llama3", "llama"),
+        ("mistral", "mistral"),
+        ("gemma", "hermes"),
+        ("deepseek", "deepseek"),
+        ("gpt_oss", "harmony"),
+    ],
+)
+def test_the_template_tells_the_format(name, form):
+    assert renderer_of(name).format.name == form
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_that_wrote_a_broken_call_is_told_how_and_can_mend_it(name):
+    renderer = renderer_of(name)
+    whole = renderer.turn_ids([], Message("assistant", "", (LOOK,)))
+    text = renderer.tokenizer.decode(whole)
+    broken = text.replace('"box": 1', '"box": ').replace("<function=look>", "<function=>")
+    assert broken != text
+    played = play(
+        name,
+        [renderer.tokenizer(broken, add_special_tokens=False).input_ids, Message("assistant", "", (LOOK,))],
+        ["x"] * 2,
+    )
+    results = [m.content for m in played.trajectory.transcript.messages if m.role == "tool"]
+    told = json.loads(results[0])
+    assert told["error"] == "malformed_call"
+    assert told["message"].endswith("; write " + renderer.format.form)
+    assert [c.error for c in played.trajectory.transcript.calls] == ["malformed_call", None]
+
+
+FRAMES = {
+    "qwen3": ["<tool_call>", "</tool_call>"],
+    "llama3": ["<|python_tag|>"],
+    "mistral": ["[TOOL_CALLS]"],
+    "deepseek": [
+        "<｜tool▁calls▁begin｜>",
+        "<｜tool▁call▁begin｜>",
+        "<｜tool▁sep｜>",
+        "<｜tool▁call▁end｜>",
+        "<｜tool▁calls▁end｜>",
+    ],
+    "gpt_oss": ["<|channel|>", "<|message|>", "<|end|>", "<|start|>", "<|channel|>", "<|constrain|>", "<|message|>"],
+}
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_an_experts_frame_is_made_of_tokens_and_what_its_arguments_spell_is_not(name):
+    renderer = renderer_of(name)
+    spell = renderer.tokenizer.convert_ids_to_tokens
+    for value in ("word", "".join(FRAMES[name]) + FAMILIES[name].eos):
+        call = ToolCall("look", {"box": value}, "call_0")
+        turn = renderer.turn_ids([], Message("assistant", "Now.", (call,)))
+        added = [spell(i) for i in turn if i in renderer.tokenizer.added_tokens_decoder]
+        assert added[:-1] == FRAMES[name]
+        assert turn[-1] in renderer.end_ids
+        assert renderer.read([], turn).tool_calls == (call,)
+
+
+# The property: over any episode
+
+
+class World(TextEnv):
+    """Says what a script tells it to, as tool or user, for as many turns as the script has."""
+
+    id = "test/World"
+    rubric = Rubric([Criterion("any", lambda transcript, target: Score(1.0, "over"))])
+    max_turns = 6
+
+    def __init__(self, says):
+        super().__init__()
+        self.says = list(says)
+
+    def make_tools(self, task):
+        def look(box: int) -> str:
+            """Opens a box."""
+            return self.says.pop(0) if self.says else "empty"
+
+        return (make_tool(look),)
+
+    def reply(self, message):
+        return (Message("user", self.says.pop(0)),) if self.says else ()
+
+
+class Replay:
+    """Plays given turns: ids as they are, or actions in the model's own format; remembers what it was asked."""
+
+    def __init__(self, renderer, turns):
+        self.renderer, self.turns, self.asked = renderer, list(turns), []
+
+    async def generate(self, request):
+        prompt = list(request.prompt_ids)
+        turn = self.turns.pop(0) if self.turns else "Done."
+        ids = tuple(self.renderer.turn_ids(prompt, turn) if isinstance(turn, str | Message) else turn)
+        self.asked.append((prompt, ids))
+        return Completion(ids, tuple(-0.5 - i for i in range(len(ids))), "stop", len(self.asked))
+
+
+MARK = "Zq\u00df"  # what the world says holds it, what is sampled doesn't
+
+
+def texts(name):
+    family = FAMILIES[name]
+    spelled = [family.eos, *family.special, *family.plain, "</tool_call>", "\ue000", "\ue0000\ue001", "\n", " "]
+    return st.lists(st.sampled_from(spelled) | st.text('ab \u00e9\U0001f600"\\{', max_size=4), max_size=5).map(
+        lambda parts: MARK + "".join(parts) + MARK
+    )
+
+
+def turns(name):
+    renderer = renderer_of(name)
+    vocabulary = sorted(set(renderer.tokenizer.get_vocab().values()) - renderer.end_ids)
+    anything = st.lists(st.sampled_from(vocabulary), min_size=1, max_size=12)
+    end = st.sampled_from([[], *([i] for i in sorted(renderer.end_ids))])
+    calls = st.integers(1, 2).map(lambda n: Message("assistant", "", (LOOK,) * n))
+    if name in ("llama3", "gpt_oss"):
+        calls = st.just(Message("assistant", "", (LOOK,)))
+    return st.lists(st.tuples(anything, end).map(lambda t: t[0] + t[1]) | calls | st.just("Hm."), max_size=4)
+
+
+def play(name, sampled, says):
+    renderer = renderer_of(name)
+    engine = Replay(renderer, sampled)
+    task = Task(prompt=(Message("system", "Be " + says[0]), Message("user", says[0])), target={})
+    trajectory = asyncio.run(run_episode(World(says[1:]), task, engine, renderer, Sampling(500), LIMITS))
+    return SimpleNamespace(trajectory=trajectory, asked=engine.asked, renderer=renderer)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=25)
+@given(st.data())
+def test_what_is_sampled_is_what_is_trained_and_nothing_else(name, data):
+    sampled = data.draw(turns(name))
+    says = data.draw(st.lists(texts(name), min_size=1, max_size=5))
+    played = play(name, sampled, says)
+    t, asked, tokenizer = played.trajectory, played.asked, played.renderer.tokenizer
+    assert t.score.value == 1, t.score.reason
+
+    expected = np.zeros(len(t.token_ids), bool)
+    for number, (prompt, ids) in enumerate(asked):
+        end = len(prompt) + len(ids)
+        assert t.token_ids[:end].tolist() == [*prompt, *ids], "sampled ids are the trained ones, the prefix stays"
+        assert t.logprobs[len(prompt) : end].tolist() == [-0.5 - i for i in range(len(ids))]
+        assert set(t.weight_versions[len(prompt) : end]) == {number + 1}
+        expected[len(prompt) : end] = True
+    assert np.array_equal(t.loss_mask, expected)
+    assert t.token_ids.tolist() == [*asked[-1][0], *asked[-1][1]]
+
+    assert MARK not in tokenizer.decode(t.token_ids[t.loss_mask])
+    plain = play(name, sampled, ["x"] * len(says)).trajectory
+    added = tokenizer.added_tokens_decoder
+    frame, plain_frame = ([int(i) for i in p.token_ids if int(i) in added] for p in (t, plain))
+    assert frame == plain_frame, "what others write adds no token of the frame"
+    given_text = tokenizer.decode(t.token_ids[~t.loss_mask])
+    assert says[0].strip() in given_text, "and is still there to be read"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_sampled_text_is_tokenised_again(name):
+    seen = []
+
+    class Spy:
+        def __init__(self, tokenizer):
+            self.tokenizer = tokenizer
+
+        def __call__(self, text, **options):
+            seen.append(text)
+            return self.tokenizer(text, **options)
+
+        def __getattr__(self, attribute):
+            return getattr(self.tokenizer, attribute)
+
+    renderer = ChatRenderer(Spy(tokenizer_of(name)))
+    engine = Replay(renderer_of(name), ["Quince 1.", Message("assistant", "Quince 2.", (LOOK,)), "Quince 3."])
+    task = Task(prompt=(Message("user", "Plum?"),), target={})
+    env = World(["plum", "plum"])
+    t = asyncio.run(run_episode(env, task, engine, renderer, Sampling(500), LIMITS))
+    assert t.score.value == 1
+    assert "Quince 3." in t.transcript.messages[-1].content
+    assert any("plum" in text for text in seen)
+    assert not any("Quince" in text for text in seen)
