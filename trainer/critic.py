@@ -15,7 +15,8 @@ from trainer.algorithms import ALGORITHMS
 from trainer.config import TrainerConfig
 from trainer.losses import value_loss
 from trainer.packing import Pack
-from trainer.policy import Policy, autocast, hidden_states
+from trainer.policy import Policy, autocast
+from trainer.trunk import hidden_states
 
 
 @dataclass(frozen=True, slots=True)

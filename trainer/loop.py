@@ -100,6 +100,8 @@ class Run:
         self.renderer = load_renderer(self.model_folder, self.config.rollout.tool_format)
         self.tokenizer = self.renderer.tokenizer
         self.policy = Policy(self.model_folder, self.precision, self.config.rollout.temperature)
+        if self.policy.notice:
+            self.display.say(self.policy.notice)
         self.sync_folder = weight_folder(self.folder)
 
     # Evaluation

@@ -6,6 +6,7 @@ positions go on from the prompt's end, so the result is that of separate rows at
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -34,12 +35,24 @@ class Pack:
     sampler_logprobs: np.ndarray
     episodes: np.ndarray
 
-    def attention_mask(self) -> np.ndarray:
-        """bool (T, T): row may look at column."""
+    def attention_mask(self, window: int | None = None) -> np.ndarray:
+        """bool (T, T): row may look at column.
+
+        Args:
+            window: positions that a token sees, itself among them; None sees all.
+        """
         segments = np.repeat(np.arange(len(self.segment_lengths)), self.segment_lengths)
         order = np.arange(len(self.input_ids))
-        causal = order[None, :] <= order[:, None]
-        return causal & ((segments[None, :] == segments[:, None]) | (segments[None, :] == 0))
+        mask = order[None, :] <= order[:, None]
+        mask &= (segments[None, :] == segments[:, None]) | (segments[None, :] == 0)
+        if window is not None:
+            mask &= self.position_ids[:, None] - self.position_ids[None, :] < window
+        return mask
+
+    def rows(self) -> list[np.ndarray]:
+        """For each suffix the indices into T of the prompt and of itself: what a row of its own would hold."""
+        ends = np.cumsum(self.segment_lengths)
+        return [np.concatenate((np.arange(ends[0]), np.arange(*span))) for span in pairwise(ends)]
 
 
 def pack_group(trajectories: Sequence[Trajectory], max_tokens: int) -> list[Pack]:

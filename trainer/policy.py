@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from rewards.errors import ConfigError
-from trainer import attention
 from trainer.packing import Pack
+from trainer.trunk import hidden_states, sharing
 
 _TURNS, _CLEARLY = 25, 1.3  # of measuring a precision, and how much faster bfloat16 must be
 _LOGIT_ROWS = 512  # logits of a chunk: 512 x 49,152 x 4 bytes = 100 MB, held about five times
@@ -76,19 +76,6 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
-def hidden_states(trunk: torch.nn.Module, pack: Pack, device: torch.device) -> Tensor:
-    """What a model's trunk makes of a pack, at the places that predict its sampled tokens; (N, hidden)."""
-    trunk.set_attn_implementation(attention.NAME)
-    hidden = trunk(
-        input_ids=torch.from_numpy(pack.input_ids)[None].to(device),
-        position_ids=torch.from_numpy(pack.position_ids)[None].to(device),
-        use_cache=False,
-        segment_lengths=pack.segment_lengths,
-    ).last_hidden_state[0]
-    trunk.set_attn_implementation("sdpa")
-    return hidden[torch.from_numpy(pack.predict_at).to(device)]
-
-
 def _part(name: str) -> str:
     """Which part of the model a weight belongs to, by its name in transformers."""
     for part, words in _PARTS.items():
@@ -105,8 +92,11 @@ class Policy:
         precision: `bfloat16` computes under autocast, `float32` plainly.
         temperature: the sampler's: logits are divided by it, so that logprobs are those of what was sampled.
 
+    Attributes:
+        notice: what makes this architecture slower than it could be; empty if nothing does.
+
     Raises:
-        ConfigError: the model can't be loaded.
+        ConfigError: the model can't be loaded, or makes more of its logits than a linear head and a soft cap do.
     """
 
     def __init__(self, folder: str, precision: str = "bfloat16", temperature: float = 1.0) -> None:
@@ -115,13 +105,18 @@ class Policy:
         keep_freed_memory()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         try:
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa")
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
         except (OSError, ValueError) as error:
             raise ConfigError(f"model {folder} can't be loaded: {' '.join(str(error).split())[:300]}") from error
-        attention.register()
         self.model = model.to(self.device).eval()  # no dropout: the ratio must be 1 at the start
         self.precision = precision
         self.temperature = temperature
+        text = model.config.get_text_config()
+        if getattr(text, "attn_logit_softcapping", None):
+            model.set_attn_implementation("eager")  # SDPA leaves the cap out
+        self._final_cap = getattr(text, "final_logit_softcapping", None)
+        self.notice = sharing(self.trunk, self.device).notice
+        self._check_head(folder)
 
     @property
     def parameters(self) -> list[torch.nn.Parameter]:
@@ -131,7 +126,7 @@ class Policy:
     @property
     def trunk(self) -> torch.nn.Module:
         """All but the output head: token ids to hidden states."""
-        return self.model.model
+        return self.model.base_model
 
     def gradient_norms(self) -> dict[str, float]:
         """Norm of the gradient by part of the model; a tied output head counts as embedding."""
@@ -158,12 +153,27 @@ class Policy:
         return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
 
     def _token_logprobs(self, hidden: Tensor, targets: Tensor, entropy_gradient: bool) -> tuple[Tensor, Tensor]:
-        logits = self.model.lm_head(hidden).float() / self.temperature
+        logits = self._logits(hidden) / self.temperature
         normaliser = logits.logsumexp(-1)
         logprobs = logits.gather(-1, targets[:, None]).squeeze(-1) - normaliser
         with torch.set_grad_enabled(entropy_gradient and torch.is_grad_enabled()):
             entropies = normaliser - (logits.softmax(-1) * logits).sum(-1)
         return logprobs, entropies
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        logits = self.model.get_output_embeddings()(hidden).float()
+        return logits if self._final_cap is None else self._final_cap * torch.tanh(logits / self._final_cap)
+
+    @torch.no_grad()
+    def _check_head(self, folder: str) -> None:
+        ids = torch.arange(1, 5, device=self.device)[None]
+        expected = self.model(input_ids=ids, use_cache=False).logits.float()
+        found = self._logits(self.trunk(input_ids=ids, use_cache=False).last_hidden_state)
+        if not torch.allclose(found, expected, rtol=1e-3, atol=1e-3):
+            raise ConfigError(
+                f"model {folder}: {type(self.model).__name__} scales its logits in a way of its own; trainer/policy.py "
+                "knows linear heads and soft caps"
+            )
 
     def save(self, folder: Path, tokenizer: Any = None, precision: str = "bfloat16", for_engine: bool = False) -> None:
         """Writes a model folder that transformers and `vllm serve` load.

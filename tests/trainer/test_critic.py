@@ -121,8 +121,8 @@ def test_advantages_are_the_weighted_mean_of_all_n_step_returns(mask, score, dec
     after = np.append(values, 0.0)
     for t in range(count):
         steps = [earned[t : t + n].sum() + after[t + n] for n in range(1, end - t + 1)]
-        weights = [(1 - decay) * decay ** (n - 1) for n in range(1, len(steps))] + [decay ** (len(steps) - 1)]
-        expected = np.dot(weights, steps) - values[t] if steps else 0.0
+        weights = [(1 - decay) * decay ** (n - 1) for n in range(1, len(steps))]
+        expected = np.dot([*weights, decay ** (len(steps) - 1)], steps) - values[t] if steps else 0.0
         assert advantages[t] == pytest.approx(expected, abs=1e-6)
 
 

@@ -7,9 +7,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn.attention.flex_attention import create_mask
 
 from tests.trainer.groups import make_group
-from trainer.attention import prefix_attention
+from tests.trainer.padded import gradients, padded_logprobs
+from trainer.attention import flex_prefix_attention, prefix_attention, visibility
 from trainer.packing import pack_group
 from trainer.policy import Policy
 
@@ -17,28 +19,6 @@ from trainer.policy import Policy
 @pytest.fixture(scope="module")
 def policy(tiny_model):
     return Policy(str(tiny_model), precision="float32")
-
-
-def padded_logprobs(policy, trajectories, temperature=1.0):
-    """The reference: right-padded rows, all logits, then the sampled positions."""
-    length = max(len(t.token_ids) for t in trajectories)
-    ids = torch.zeros(len(trajectories), length, dtype=torch.long)
-    attention = torch.zeros(len(trajectories), length, dtype=torch.long)
-    for row, t in enumerate(trajectories):
-        ids[row, : len(t.token_ids)] = torch.from_numpy(t.token_ids)
-        attention[row, : len(t.token_ids)] = 1
-    logprobs = policy.model(input_ids=ids, attention_mask=attention).logits.float().div(temperature).log_softmax(-1)
-    rows = []
-    for row, t in enumerate(trajectories):
-        at = torch.from_numpy(np.flatnonzero(t.loss_mask))
-        rows.append(logprobs[row, at - 1].gather(-1, ids[row, at][:, None])[:, 0])
-    return torch.cat(rows)
-
-
-def gradients(policy, loss):
-    policy.model.zero_grad()
-    loss.backward()
-    return [p.grad.clone() for p in policy.parameters]
 
 
 def test_logprobs_are_those_of_the_sampling_temperature(tiny_model):
@@ -101,15 +81,45 @@ def test_groups_with_different_prompts_are_refused():
         pack_group([*a.trajectories, *b.trajectories], 100)
 
 
-def test_the_attention_of_a_pack_equals_one_masked_pass_over_the_whole_row():
+WINDOWS = [None, 1, 12, 13, 14, 30]
+
+
+def any_pack(members=3):
+    return pack_group(make_group(np.random.default_rng(7), [0.1] * members).trajectories, 10_000)[0]
+
+
+def heads(pack):
     generator = torch.Generator().manual_seed(0)
-    group = make_group(np.random.default_rng(7), [0.1, 0.2, 0.3])
-    pack = pack_group(group.trajectories, 10_000)[0]
-    rows = len(pack.input_ids)
-    query = torch.randn(1, 4, rows, 8, generator=generator)
-    key, value = (torch.randn(1, 2, rows, 8, generator=generator) for _ in range(2))
-    found, _ = prefix_attention(None, query, key, value, None, scaling=0.3, segment_lengths=pack.segment_lengths)
+    return [torch.randn(1, heads, len(pack.input_ids), 8, generator=generator) for heads in (4, 2, 2)]
+
+
+@pytest.mark.parametrize("softcap", [None, 0.7])
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("attend", [prefix_attention, flex_prefix_attention])
+def test_the_attention_of_a_pack_equals_one_masked_pass_over_the_whole_row(attend, window, softcap):
+    pack = any_pack()
+    query, key, value = heads(pack)
+    settings = {"scaling": 0.3, "sliding_window": window, "softcap": softcap}
+    found, _ = attend(None, query, key, value, None, segment_lengths=pack.segment_lengths, **settings)
     scores = query @ key.repeat_interleave(2, 1).transpose(-1, -2) * 0.3
-    scores = scores.masked_fill(~torch.from_numpy(pack.attention_mask()), float("-inf"))
+    scores = scores if softcap is None else softcap * (scores / softcap).tanh()
+    scores = scores.masked_fill(~torch.from_numpy(pack.attention_mask(window)), float("-inf"))
     expected = (scores.softmax(-1) @ value.repeat_interleave(2, 1)).transpose(1, 2)
     assert torch.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_the_mask_function_for_gpus_says_what_the_dense_mask_says(window):
+    pack = any_pack(members=4)
+    rows = len(pack.input_ids)
+    visible = visibility(pack.segment_lengths, window, torch.device("cpu"))
+    mask = create_mask(visible, 1, 1, rows, rows, device="cpu")[0, 0]
+    assert np.array_equal(mask.numpy(), pack.attention_mask(window))
+
+
+def test_the_rows_of_a_pack_are_the_prompt_with_each_suffix():
+    group = make_group(np.random.default_rng(7), [0.1, 0.2, 0.3])
+    pack = pack_group(group.trajectories, 10_000)[0]
+    for row, t in zip(pack.rows(), group.trajectories, strict=True):
+        assert pack.input_ids[row].tolist() == t.token_ids[:-1].tolist(), "the last token is only predicted"
+        assert pack.position_ids[row].tolist() == list(range(len(row)))
