@@ -10,6 +10,7 @@ from typing import Any
 
 from rewards.errors import EngineError
 from rollout.engine import Completion, Request
+from rollout.weights import weight_checksum
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,9 @@ class _Actor:
             final = output
         return [final.prompt_logprobs[i][token].logprob for i, token in enumerate(token_ids) if i > 0]
 
-    async def update_weights(self, folder: str, version: int) -> None:
+    async def update_weights(self, folder: str, version: int, checksum: int | None) -> None:
+        if checksum is not None and (found := weight_checksum(Path(folder))) != checksum:
+            raise RuntimeError(f"{folder} holds other weights than were sent ({found:08x}, not {checksum:08x})")
         await self._engine.pause_generation(mode="keep")
         try:
             await self._engine.collective_rpc("reload_weights", kwargs={"weights_path": folder})
@@ -171,9 +174,13 @@ class VllmEngine:
         """Logprobs of `token_ids[1:]` under the engine's weights: proves what the engine holds."""
         return await self._call("score", token_ids)
 
-    async def update_weights(self, folder: Path, version: int) -> None:
-        """Loads the safetensors of `folder` in place; requests in flight go on with the new weights."""
-        await self._call("update_weights", str(folder), version)
+    async def update_weights(self, folder: Path, version: int, checksum: int | None = None) -> None:
+        """Loads the safetensors of `folder` in place; requests in flight go on with the new weights.
+
+        Args:
+            checksum: what `weight_checksum` said where they were written; None loads whatever is there.
+        """
+        await self._call("update_weights", str(folder), version, checksum)
 
     def close(self) -> None:
         """Ends the engine and gives its memory back."""

@@ -84,6 +84,7 @@ class Run:
 
     def _start(self) -> None:
         from trainer.policy import Policy
+        from trainer.weight_sync import WeightSync
 
         quiet_libraries()
         self.precision = fixed_precision(self.folder, self.config.precision)
@@ -102,6 +103,7 @@ class Run:
         self.tokenizer = self.renderer.tokenizer
         self.policy = Policy(self.model_folder, self.precision, self.config.rollout.temperature)
         self.sync_folder = weight_folder(self.folder)
+        self.sync = WeightSync(self.engine, self.sync_folder, self.renderer, self.config.trainer.max_mismatch)
 
     # Evaluation
 
@@ -216,13 +218,13 @@ class Run:
         learned = update(self.policy, optimizer, groups, self.config.trainer, step, self.reference, log.add)
         updated = time.monotonic()
         log.write(learned_path(path))
-        self._sync(runner, step + 1)
+        probe = self._sync(runner, step + 1)
         seconds = {
             "seconds_rollout": sampled - started,
             "seconds_update": updated - sampled,
             "seconds_sync": time.monotonic() - updated,
         }
-        return {"step": step, **rollout_metrics(groups, sampled - started), **learned, **seconds}
+        return {"step": step, **rollout_metrics(groups, sampled - started), **learned, "probe": probe, **seconds}
 
     async def _collect(self, tasks: list, group_size: int, engine: Any, seed: int | None) -> list[Group]:
         r = self.config.rollout
@@ -237,9 +239,8 @@ class Run:
             r.concurrency,
         )
 
-    def _sync(self, runner: asyncio.Runner, version: int) -> None:
-        self.policy.save(self.sync_folder, precision=self.precision, for_engine=True)
-        runner.run(self.engine.update_weights(self.sync_folder, version))
+    def _sync(self, runner: asyncio.Runner, version: int) -> float:
+        return runner.run(self.sync.send(self.policy, version))
 
     def _mean_reward(self, step: int) -> float | None:
         rows = read_metrics(self.folder / "metrics.jsonl")
