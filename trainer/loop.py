@@ -204,7 +204,7 @@ class Run:
     def _step(self, runner: asyncio.Runner, step: int, optimizer: Any) -> dict[str, float]:
         from trainer.update import update
 
-        started = time.monotonic()
+        started, restarts = time.monotonic(), self.engine.restarts
         path = self.folder / "trajectories" / f"step-{step:05d}.parquet"
         if path.is_file():  # sampled before a kill, not learned from yet
             groups = read_groups(path)
@@ -224,7 +224,10 @@ class Run:
             "seconds_update": updated - sampled,
             "seconds_sync": time.monotonic() - updated,
         }
-        return {"step": step, **rollout_metrics(groups, sampled - started), **learned, "probe": probe, **seconds}
+        engine = {"probe": probe, "engine_restarts": float(self.engine.restarts - restarts)}
+        if engine["engine_restarts"]:
+            self.display.say("  [yellow]warning:[/yellow] the engine died and was started again; no episode is lost")
+        return {"step": step, **rollout_metrics(groups, sampled - started), **learned, **engine, **seconds}
 
     async def _collect(self, tasks: list, group_size: int, engine: Any, seed: int | None) -> list[Group]:
         r = self.config.rollout
