@@ -26,6 +26,7 @@ from tests.worlds import Lookup
 from trainer.benchmark import benchmark, benchmark_config
 from trainer.logs import Display
 from trainer.tasks import Mixture
+from trainer.view.data import RunData
 
 
 def called(*arguments, name="look"):
@@ -321,6 +322,9 @@ def test_a_model_behind_an_endpoint_is_compared_on_the_same_tasks(tmp_path):
     assert summary["stages"]["weak"]["overall"]["success_rate"] == 0
     assert (summary["comparisons"][0]["n"], summary["comparisons"][0]["dropped"]) == (8, 0)
     assert summary["comparisons"][0]["low"] > 0
+    shown = RunData(tmp_path / "out").episode("eval-strong", 0)
+    assert [m["role"] for m in shown["messages"]][-1] == "assistant"
+    assert shown["tokens"]["ids"] == [], "the viewer shows what there is"
 
 
 def received(row):
