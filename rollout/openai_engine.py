@@ -4,7 +4,6 @@ Such an endpoint gives neither token ids nor the policy's logprobs, so its episo
 """
 
 import asyncio
-import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -52,10 +51,14 @@ class OpenAIEngine:
     out from then on, and `refused` names them.
 
     Raises:
-        ConfigError: the endpoint's key is not set.
+        ConfigError: the endpoint's key is not set, or its URL is none.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
+        try:
+            httpx.URL(endpoint.chat_url)
+        except httpx.InvalidURL as error:
+            raise ConfigError(f"{endpoint.url!r} is no URL ({error})") from None
         self.endpoint = endpoint
         self.refused: set[str] = set()
         timeout = httpx.Timeout(endpoint.seconds, pool=None)  # waiting for a connection is no fault of the endpoint
@@ -69,14 +72,15 @@ class OpenAIEngine:
             TurnError: the endpoint refuses this request, or never gave an answer that can be read.
             EngineError: the endpoint can't be reached, is overloaded, or refuses key or model.
         """
-        for tried in itertools.count():
+        tried = 0
+        while True:
             try:
                 return await self._ask(request)
             except _PassingError as failed:
                 if tried == self.endpoint.retries:
                     raise type(failed.error)(f"{failed.error} (tried {tried + 1} times)") from None
                 await asyncio.sleep(self.endpoint.pause(tried, failed.retry_after))
-        raise AssertionError("never reached")
+                tried += 1
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -87,8 +91,6 @@ class OpenAIEngine:
             body = {"model": self.endpoint.model, "messages": to_openai(request.messages), **self._settings(request)}
             try:
                 response = await self._client.post(self.endpoint.chat_url, content=json.dumps(body).encode())
-            except httpx.InvalidURL as error:
-                raise ConfigError(self._say(f"no URL ({error})")) from None
             except httpx.HTTPError as error:
                 raise _PassingError(EngineError(self._say(f"{type(error).__name__} {error}".strip()))) from None
             if response.status_code == 200:

@@ -101,8 +101,9 @@ def _places(models: Mapping[str, str], api_key_envs: Mapping[str, str]) -> dict[
         if not model.startswith(PREFIX):
             places[name] = resolve_model(model)
             continue
-        endpoint = places[name] = parse_endpoint(model, api_key_envs.get(name, ""))
-        endpoint.headers()  # a missing key is known before anything is evaluated
+        endpoint = parse_endpoint(model, api_key_envs.get(name, ""))
+        OpenAIEngine(endpoint)  # a missing key is known before anything is evaluated
+        places[name] = endpoint
     endpoints = [name for name, place in places.items() if isinstance(place, Endpoint)]
     for name in api_key_envs:
         if name not in endpoints:

@@ -267,6 +267,11 @@ def test_an_endpoint_written_otherwise_is_refused(spec):
         parse_endpoint(spec)
 
 
+def test_an_address_that_is_none_is_refused_before_it_is_asked():
+    with pytest.raises(ConfigError, match="'http://h:port/v1' is no URL"):
+        OpenAIEngine(parse_endpoint("openai:m@http://h:port/v1"))
+
+
 def test_names_of_models_may_hold_the_separator():
     assert parse_endpoint("openai:org/m@2024@https://h/v1").model == "org/m@2024"
 
