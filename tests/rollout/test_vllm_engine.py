@@ -216,26 +216,30 @@ def _engine_processes():
 
 
 class Mortal:
-    """Stands for the actor; dies of every request."""
+    """Stands for the actor; dies of every request, or loses the process that computes."""
 
-    def __init__(self, log):
-        self._log = log
+    def __init__(self, log, wholly):
+        self._log, self._wholly = log, wholly
 
     async def update_weights(self, *weights):
         with self._log.open("a") as file:
             file.write(f"{weights}\n")
 
     async def generate(self, *arguments):
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        if not self._wholly:
+            raise EngineDeadError
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_an_engine_that_keeps_dying_stops_the_run(
-    engine, renderer, event_loop_runner, tiny_model, tmp_path, monkeypatch
-):
+@pytest.mark.parametrize("wholly", [True, False])
+def test_an_engine_that_keeps_dying_stops_the_run(engine, renderer, event_loop_runner, tmp_path, monkeypatch, wholly):
     import ray
 
     log = tmp_path / "log"
-    monkeypatch.setattr(VllmEngine, "_spawn", lambda self: ray.remote(Mortal).options(max_concurrency=99).remote(log))
+    actor = ray.remote(Mortal).options(max_concurrency=99)
+    monkeypatch.setattr(VllmEngine, "_spawn", lambda self: actor.remote(log, wholly))
     mortal = VllmEngine(replace(engine.settings, max_restarts=1))
 
     async def go():
