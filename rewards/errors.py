@@ -27,6 +27,10 @@ class EngineError(PostgymError):
     """The generation engine can't start, has died, or doesn't hold the weights it should."""
 
 
+class TurnError(EngineError):
+    """One turn could not be generated: its episode carries no score, the engine goes on with others."""
+
+
 class CheckpointError(PostgymError):
     """A checkpoint or stored file is damaged or from another version."""
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from envs.base import Task, TextEnv
+from rewards.errors import EngineError
 from rewards.score import Rubric, Status, failure
 from rollout.chat import ChatRenderer
-from rollout.engine import Engine, Sampling
+from rollout.engine import ChatEngine, Engine, Sampling
 from rollout.episode import Limits, run_episode
 from rollout.trajectory import Group, Trajectory
 
@@ -25,8 +26,8 @@ async def collect_groups(
     tasks: Sequence[Task],
     group_size: int,
     make_env: MakeEnv,
-    engine: Engine,
-    renderer: ChatRenderer,
+    engine: Engine | ChatEngine,
+    renderer: ChatRenderer | None,
     sampling: Sampling,
     limits: Limits,
     concurrency: int = 64,
@@ -41,6 +42,9 @@ async def collect_groups(
 
     Returns:
         One `Group` a task, in the order of `tasks`.
+
+    Raises:
+        EngineError: the engine is gone; what still ran is cancelled.
     """
     gate = asyncio.Semaphore(concurrency)
 
@@ -53,8 +57,13 @@ async def collect_groups(
             on_episode(trajectory)
             return trajectory, env.rubric
 
-    async with asyncio.TaskGroup() as running:
-        groups = [[running.create_task(one(task, m)) for m in range(group_size)] for task in tasks]
+    try:
+        async with asyncio.TaskGroup() as running:
+            groups = [[running.create_task(one(task, m)) for m in range(group_size)] for task in tasks]
+    except ExceptionGroup as failed:
+        if gone := failed.subgroup(EngineError):  # one tells what all met
+            raise gone.exceptions[0] from None
+        raise
     collected = []
     for task, members in zip(tasks, groups, strict=True):
         played = [member.result() for member in members]

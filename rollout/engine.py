@@ -1,8 +1,11 @@
-"""The `Engine` protocol: token ids in, sampled token ids and logprobs out; and the engine that plays a script."""
+"""The `Engine` protocol: token ids in, sampled token ids and logprobs out; and the engine that plays a script.
+
+`ChatEngine` is its sibling for models that are reached by messages only: they can be evaluated, not trained.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from envs.base import Policy, Task
 from rewards.errors import EngineError
@@ -55,6 +58,37 @@ class Engine(Protocol):
 
     async def generate(self, request: Request) -> Completion:
         """Samples one turn. Raises `EngineError` when the engine is gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One turn to generate from messages: the conversation so far and the tools' OpenAI schemas."""
+
+    messages: Sequence[Message]
+    tools: Sequence[dict[str, Any]]
+    sampling: Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model said; `tokens` of the whole conversation as it counts them, 0 where it doesn't say."""
+
+    message: Message
+    tokens: int = 0
+
+
+@runtime_checkable
+class ChatEngine(Protocol):
+    """Anything that continues messages."""
+
+    async def reply(self, request: ChatRequest) -> Reply | None:
+        """The next turn; None when the conversation has become too long for the model.
+
+        Raises:
+            TurnError: this turn can't be had, the next may.
+            EngineError: the engine is gone.
+        """
         ...
 
 

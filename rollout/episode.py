@@ -5,23 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from envs.base import Task, TextEnv
-from rewards.errors import EngineError, EnvError, TaskError
+from rewards.errors import EngineError, EnvError, TaskError, TurnError
 from rewards.score import Score, Status, failure
-from rewards.transcript import Message, Transcript, with_call_ids
+from rewards.transcript import Message, Transcript
 from rollout.chat import ChatRenderer
 from rollout.deadline import within
-from rollout.engine import Completion, Engine, Request, Sampling
-from rollout.tool_formats import Tools
+from rollout.engine import ChatEngine, Engine, Sampling
+from rollout.talk import MessageTalk, Talk, Tape, TokenTalk
 from rollout.trajectory import Finish, Trajectory
 
 _MAX_OBSERVATION = 1_000_000  # characters: an environment that says more is broken
 _MAX_KEPT = 10_000  # characters of a message in the trajectory of a broken environment
-_MAX_CHARS_PER_TOKEN = (
-    100  # longer than this times the room for it, a text needn't be encoded to see that it's too long
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,62 +27,40 @@ class Limits:
     step_seconds: float = 60.0
 
 
-class _Tape:
-    """The append-only record of an episode's ids."""
-
-    def __init__(self, prompt_ids: list[int]) -> None:
-        self.ids = list(prompt_ids)
-        self.prompt_length = len(prompt_ids)
-        self.mask = [False] * len(prompt_ids)
-        self.logprobs = [0.0] * len(prompt_ids)
-        self.versions = [-1] * len(prompt_ids)
-
-    def sampled(self, completion: Completion) -> None:
-        count = len(completion.token_ids)
-        self.ids += completion.token_ids
-        self.mask += [True] * count
-        self.logprobs += completion.logprobs
-        self.versions += [completion.weight_version] * count
-
-    def given(self, ids: list[int]) -> None:
-        self.ids += ids
-        self.mask += [False] * len(ids)
-        self.logprobs += [0.0] * len(ids)
-        self.versions += [-1] * len(ids)
-
-    def trajectory(self, task: Task, seen: Transcript, score: Score, finish: Finish, seconds: float) -> Trajectory:
-        return Trajectory(
-            task,
-            np.asarray(self.ids, np.int32),
-            np.asarray(self.mask, np.bool_),
-            np.asarray(self.logprobs, np.float32),
-            np.asarray(self.versions, np.int32),
-            self.prompt_length,
-            seen,
-            score,
-            finish,
-            seconds,
-        )
-
-
 async def run_episode(
-    env: TextEnv, task: Task, engine: Engine, renderer: ChatRenderer, sampling: Sampling, limits: Limits
+    env: TextEnv,
+    task: Task,
+    engine: Engine | ChatEngine,
+    renderer: ChatRenderer | None,
+    sampling: Sampling,
+    limits: Limits,
 ) -> Trajectory:
     """Plays `task` to its end.
 
     An environment that raises, hangs, or returns what is no observation, reward or score ends its own episode
-    with an INFRA_ERROR score; a prompt that leaves no room for an answer is a TASK_ERROR.
+    with an INFRA_ERROR score, and so does a turn that the engine can't give; a prompt that leaves no room for an
+    answer is a TASK_ERROR.
+
+    Args:
+        renderer: the model's; None for a `ChatEngine`, whose trajectories hold messages and no tokens.
 
     Raises:
         EngineError: the engine is gone: nothing can go on.
     """
     started = time.monotonic()
-    tape = _Tape([])
+    tape = Tape([])
     try:
         messages, info = await within(limits.step_seconds, lambda: env.reset(options={"task": task}))
-        tape = _Tape(renderer.prompt_ids(_observation(messages), info["tools"]))
-        score, finish = await _play(env, task, engine, renderer, sampling, limits, tape, info["tools"])
+        messages = _observation(messages)
+        if isinstance(engine, ChatEngine):
+            talk: Talk = MessageTalk(engine, sampling, limits.max_context, info["tools"])
+        else:
+            tape = Tape(renderer.prompt_ids(messages, info["tools"]))
+            talk = TokenTalk(engine, renderer, sampling, limits.max_context, info["tools"], task, tape)
+        score, finish = await _play(env, talk, limits)
         seen = env.transcript
+    except TurnError as error:
+        score, finish, seen = failure(Status.INFRA_ERROR, f"{task.id}: {error}"), "error", env.transcript
     except EngineError:
         raise
     except TaskError as error:
@@ -99,37 +72,17 @@ async def run_episode(
     return tape.trajectory(task, seen, score, finish, time.monotonic() - started)
 
 
-async def _play(
-    env: TextEnv,
-    task: Task,
-    engine: Engine,
-    renderer: ChatRenderer,
-    sampling: Sampling,
-    limits: Limits,
-    tape: _Tape,
-    tools: Tools,
-) -> tuple[Score, Finish]:
-    if len(tape.ids) >= limits.max_context:
-        raise TaskError(f"a prompt of {len(tape.ids)} tokens leaves no room; raise rollout.max_context")
+async def _play(env: TextEnv, talk: Talk, limits: Limits) -> tuple[Score, Finish]:
     turn = 0
     while turn <= env.turn_limit:
-        room = limits.max_context - len(tape.ids)
-        # Every turn needs its own seed: with one seed, equal prompts would sample equal tokens turn after turn.
-        seed = None if sampling.seed is None else (sampling.seed * 1_000_003 + turn) % 2**31
-        turn_sampling = replace(sampling, max_tokens=min(sampling.max_tokens, room), seed=seed)
-        request = Request(tape.ids, turn_sampling, task, env.transcript.messages, renderer.stop_ids)
-        completion = await engine.generate(request)
-        action = with_call_ids(renderer.read(tape.ids, completion.token_ids, tools), env.transcript.messages)
-        tape.sampled(completion)
+        action = await talk.speak(env.transcript.messages, turn)
+        if action is None:
+            return _score(await within(limits.step_seconds, env.truncate)), "context"
         new, finish, score = _checked(await within(limits.step_seconds, env.step, action))
         if score is not None:
             return score, finish
-        room = limits.max_context - len(tape.ids)
-        fits = sum(len(m.content) for m in new) <= room * _MAX_CHARS_PER_TOKEN
-        ids = renderer.continuation_ids(new, renderer.ended(completion.token_ids), action.tool_calls) if fits else []
-        if not fits or len(ids) >= room:  # what can't be answered any more isn't appended: it would only be carried
+        if not talk.hear(new, action):
             return _score(await within(limits.step_seconds, env.truncate)), "context"
-        tape.given(ids)
         turn += 1
     raise EnvError(f"{env.id} goes on after its {env.turn_limit} turns")
 

@@ -1,5 +1,9 @@
-"""vLLM's `AsyncLLM` in a Ray actor: generates many requests at once and takes new weights without a restart."""
+"""vLLM's `AsyncLLM` in a Ray actor: generates many requests at once and takes new weights without a restart.
 
+An actor that dies is started again with the weights it had, and the turns it was at are sampled again.
+"""
+
+import asyncio
 import contextlib
 import io
 import os
@@ -10,6 +14,7 @@ from typing import Any
 
 from rewards.errors import EngineError
 from rollout.engine import Completion, Request
+from rollout.weights import weight_checksum
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,7 @@ class VllmSettings:
         max_concurrent: sequences that are decoded together.
         kv_cache_gb: KV cache in GiB (CPU); on a GPU `gpu_memory_share` of the card is used instead.
         precision: `bfloat16` or `float32`.
+        max_restarts: how often a dead engine is started again before the run stops.
         metrics: HOST:PORT where the engine answers Prometheus; empty for nowhere, which costs nothing.
     """
 
@@ -33,6 +39,7 @@ class VllmSettings:
     precision: str = "bfloat16"
     ray_address: str = "local"
     metrics: str = ""
+    max_restarts: int = 3
 
 
 class _Actor:
@@ -104,7 +111,9 @@ class _Actor:
             final = output
         return [final.prompt_logprobs[i][token].logprob for i, token in enumerate(token_ids) if i > 0]
 
-    async def update_weights(self, folder: str, version: int) -> None:
+    async def update_weights(self, folder: str, version: int, checksum: int | None) -> None:
+        if checksum is not None and (found := weight_checksum(Path(folder))) != checksum:
+            raise RuntimeError(f"{folder} holds other weights than were sent ({found:08x}, not {checksum:08x})")
         await self._engine.pause_generation(mode="keep")
         try:
             await self._engine.collective_rpc("reload_weights", kwargs={"weights_path": folder})
@@ -132,18 +141,30 @@ def _serve_metrics(address: str) -> None:
 class VllmEngine:
     """The driver's end of the actor; an `Engine`.
 
+    `restarts` counts the actors that died and were replaced. Episodes don't notice: the turn that was being sampled
+    is sampled again by the new actor, from the same ids, seed and weights.
+
     Raises:
-        EngineError: too little memory for model and KV cache, Ray or vLLM can't start, or the actor died.
+        EngineError: too little memory for model and KV cache, Ray or vLLM can't start, or actors keep dying.
     """
 
     def __init__(self, settings: VllmSettings) -> None:
         self.settings = settings
+        self.restarts = 0
+        self._weights: tuple[str, int, int | None] | None = None  # the newest that were sent
+        self._reviving = asyncio.Lock()
         check_memory(settings)
-        ray = start_ray(settings.ray_address)
-        self._ray = ray
-        on_gpu = bool(ray.cluster_resources().get("GPU"))
+        self._ray = start_ray(settings.ray_address)
+        self._actor = self._spawn()
+        try:
+            self._ray.get(self._actor.__ray_ready__.remote())
+        except self._ray.exceptions.RayError as error:
+            raise EngineError(_explain(settings, str(error))) from error
+
+    def _spawn(self) -> Any:
+        on_gpu = bool(self._ray.cluster_resources().get("GPU"))
         environment = {
-            "VLLM_CPU_KVCACHE_SPACE": str(max(1, round(settings.kv_cache_gb))),
+            "VLLM_CPU_KVCACHE_SPACE": str(max(1, round(self.settings.kv_cache_gb))),
             "VLLM_CPU_OMP_THREADS_BIND": f"0-{(os.cpu_count() or 1) - 1}",
             "VLLM_LOGGING_LEVEL": os.environ.get("VLLM_LOGGING_LEVEL", "ERROR"),
             "VLLM_NO_USAGE_STATS": "1",
@@ -152,12 +173,8 @@ class VllmEngine:
             "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
         }
         options = {"num_cpus": 0, "num_gpus": 1 if on_gpu else 0, "max_concurrency": 10_000}
-        actor = ray.remote(_Actor).options(runtime_env={"env_vars": environment}, **options)
-        self._actor = actor.remote(settings)
-        try:
-            ray.get(self._actor.__ray_ready__.remote())
-        except ray.exceptions.RayError as error:
-            raise EngineError(_explain(settings, str(error))) from error
+        actor = self._ray.remote(_Actor).options(runtime_env={"env_vars": environment}, **options)
+        return actor.remote(self.settings)
 
     async def generate(self, request: Request) -> Completion:
         """Samples one turn."""
@@ -171,9 +188,14 @@ class VllmEngine:
         """Logprobs of `token_ids[1:]` under the engine's weights: proves what the engine holds."""
         return await self._call("score", token_ids)
 
-    async def update_weights(self, folder: Path, version: int) -> None:
-        """Loads the safetensors of `folder` in place; requests in flight go on with the new weights."""
-        await self._call("update_weights", str(folder), version)
+    async def update_weights(self, folder: Path, version: int, checksum: int | None = None) -> None:
+        """Loads the safetensors of `folder` in place; requests in flight go on with the new weights.
+
+        Args:
+            checksum: what `weight_checksum` said where they were written; None loads whatever is there.
+        """
+        self._weights = (str(folder), version, checksum)
+        await self._call("update_weights", *self._weights)
 
     def close(self) -> None:
         """Ends the engine and gives its memory back."""
@@ -182,10 +204,41 @@ class VllmEngine:
         self._ray.kill(self._actor)
 
     async def _call(self, method: str, *arguments: Any) -> Any:
-        try:
-            return await getattr(self._actor, method).remote(*arguments)
-        except self._ray.exceptions.RayError as error:
-            raise EngineError(f"the vLLM engine failed in {method}: {_last_line(str(error))}") from error
+        while True:
+            actor = self._actor
+            try:
+                return await getattr(actor, method).remote(*arguments)
+            except self._ray.exceptions.RayError as error:
+                why = f"the vLLM engine failed in {method}: {_last_line(str(error))}"
+                if not self._is_death(error):
+                    raise EngineError(why) from error
+            await self._revive(actor, why)
+
+    def _is_death(self, error: Exception) -> bool:
+        """Whether the actor is gone, or lives on without the process that computes."""
+        died = isinstance(error, self._ray.exceptions.RayActorError)
+        return died or type(getattr(error, "cause", None)).__name__ == "EngineDeadError"
+
+    async def _revive(self, dead: Any, why: str) -> None:
+        """Replaces a dead actor, once for all that waited for it."""
+        async with self._reviving:
+            if self._actor is not dead:
+                return
+            if self.restarts >= self.settings.max_restarts:
+                raise EngineError(
+                    f"{why}; it was started again {self.restarts} times: free memory, or lower rollout.kv_cache_gb "
+                    "and rollout.concurrency"
+                )
+            self.restarts += 1
+            self._ray.kill(dead)  # vLLM's own process may be what died
+            actor = self._spawn()
+            try:
+                await actor.__ray_ready__.remote()
+                if self._weights:
+                    await actor.update_weights.remote(*self._weights)
+            except self._ray.exceptions.RayError as error:
+                raise EngineError(f"{why}; it can't be started again: {_last_line(str(error))}") from error
+            self._actor = actor
 
 
 def check_memory(settings: VllmSettings) -> None:

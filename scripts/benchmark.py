@@ -3,6 +3,11 @@
     python scripts/benchmark.py --models base=smollm2-135m-instruct trained=runs/quickstart/model \\
         --envs postgym/Weather-v0,postgym/WordProblems-v0 --n 256
 
+A model behind an OpenAI-compatible endpoint is compared the same way, with its own tool calls:
+
+    python scripts/benchmark.py --models base=smollm2-135m-instruct gpt=openai:MODEL@https://HOST/v1 \\
+        --api-key-env gpt=MY_KEY --envs postgym/Weather-v0
+
 Writes summary.json, report.html and one line per episode and model into --out. The same command goes on
 where a killed one stopped.
 """
@@ -33,10 +38,28 @@ def parse_models(pairs: list[str]) -> dict[str, str]:
     return models
 
 
+def parse_keys(pairs: list[str]) -> dict[str, str]:
+    """`["gpt=MY_KEY"]` to names of models and of environment variables.
+
+    Raises:
+        ConfigError: a pair without its name.
+    """
+    keys = {}
+    for pair in pairs:
+        name, _, variable = pair.partition("=")
+        if not name or not variable:
+            raise ConfigError(f"--api-key-env {pair!r}: write name=VARIABLE, such as gpt=OPENAI_API_KEY")
+        keys[name] = variable
+    return keys
+
+
 def main() -> int:
     """Parses, evaluates, prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", required=True, metavar="NAME=PATH", help="models, the baseline first")
+    parser.add_argument(
+        "--api-key-env", nargs="+", default=[], metavar="NAME=VARIABLE", help="variable that holds an endpoint's key"
+    )
     parser.add_argument("--envs", required=True, metavar="ID,ID", help="environment ids")
     parser.add_argument("--n", type=int, default=256, help="held-out tasks over all environments (default: 256)")
     parser.add_argument("--difficulty", default="0,1", metavar="LOW,HIGH", help="spread of difficulty (default: 0,1)")
@@ -51,7 +74,7 @@ def main() -> int:
     from trainer.logs import Display
     from trainer.tables import print_comparison
 
-    models = parse_models(arguments.models)
+    models, keys = parse_models(arguments.models), parse_keys(arguments.api_key_env)
     config = benchmark_config(
         arguments.envs.split(","),
         arguments.difficulty,
@@ -61,7 +84,7 @@ def main() -> int:
         arguments.precision,
     )
     display = Display()
-    summary = benchmark(models, config, arguments.out, display)
+    summary = benchmark(models, config, arguments.out, display, keys)
     print_comparison(display.console, summary)
     display.say(f"report: {(arguments.out / 'report.html').resolve()}")
     return 0

@@ -54,8 +54,9 @@ def main() -> int:
     arguments = parser.parse_args()
 
     from rewards.calibration import calibrate
+    from rewards.endpoint import Endpoint
     from rewards.files import write_json_atomically, write_text_atomically
-    from rewards.judge import Endpoint, Judge
+    from rewards.judge import Judge
 
     endpoint = Endpoint(arguments.url, arguments.model, arguments.api_key_env)
     judge = Judge(endpoint, arguments.question, arguments.cache, arguments.reference)

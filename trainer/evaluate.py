@@ -10,7 +10,7 @@ from envs.base import Task
 from rewards.errors import EnvError
 from rollout.chat import ChatRenderer
 from rollout.collect import collect_groups
-from rollout.engine import Engine, Sampling
+from rollout.engine import ChatEngine, Engine, Sampling
 from rollout.episode import Limits
 from rollout.store import write_groups
 from rollout.trajectory import Group, Trajectory
@@ -43,8 +43,8 @@ def engine_settings(model: str, rollout: RolloutConfig, precision: str, metrics:
 
 def evaluate_with_bar(
     runner: asyncio.Runner,
-    engine: Engine,
-    renderer: ChatRenderer,
+    engine: Engine | ChatEngine,
+    renderer: ChatRenderer | None,
     mixture: Mixture,
     count: int,
     rollout: RolloutConfig,
@@ -64,8 +64,8 @@ def evaluate_with_bar(
 
 
 async def evaluate(
-    engine: Engine,
-    renderer: ChatRenderer,
+    engine: Engine | ChatEngine,
+    renderer: ChatRenderer | None,
     mixture: Mixture,
     tasks: Sequence[Task],
     rollout: RolloutConfig,

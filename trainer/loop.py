@@ -83,6 +83,7 @@ class Run:
 
     def _start(self) -> None:
         from trainer.policy import Policy
+        from trainer.weight_sync import WeightSync
 
         quiet_libraries()
         self.precision = fixed_precision(self.folder, self.config.precision)
@@ -103,6 +104,7 @@ class Run:
         if self.policy.notice:
             self.display.say(self.policy.notice)
         self.sync_folder = weight_folder(self.folder)
+        self.sync = WeightSync(self.engine, self.sync_folder, self.renderer, self.config.trainer.max_mismatch)
 
     # Evaluation
 
@@ -205,7 +207,7 @@ class Run:
     def _step(self, runner: asyncio.Runner, step: int, optimizer: Any) -> dict[str, float]:
         from trainer.update import update
 
-        started = time.monotonic()
+        started, restarts = time.monotonic(), self.engine.restarts
         path = self.folder / "trajectories" / f"step-{step:05d}.parquet"
         if path.is_file():  # sampled before a kill, not learned from yet
             groups = read_groups(path)
@@ -220,13 +222,16 @@ class Run:
         learned = update(self.policy, optimizer, groups, settings, step, self.reference, self.critic, log.add)
         updated = time.monotonic()
         log.write(learned_path(path))
-        self._sync(runner, step + 1)
+        probe = self._sync(runner, step + 1)
         seconds = {
             "seconds_rollout": sampled - started,
             "seconds_update": updated - sampled,
             "seconds_sync": time.monotonic() - updated,
         }
-        return {"step": step, **rollout_metrics(groups, sampled - started, step), **learned, **seconds}
+        engine = {"probe": probe, "engine_restarts": float(self.engine.restarts - restarts)}
+        if engine["engine_restarts"]:
+            self.display.say("  [yellow]warning:[/yellow] the engine died and was started again; no episode is lost")
+        return {"step": step, **rollout_metrics(groups, sampled - started, step), **learned, **engine, **seconds}
 
     async def _collect(self, tasks: list, group_size: int, engine: Any, seed: int | None) -> list[Group]:
         r = self.config.rollout
@@ -241,9 +246,8 @@ class Run:
             r.concurrency,
         )
 
-    def _sync(self, runner: asyncio.Runner, version: int) -> None:
-        self.policy.save(self.sync_folder, precision=self.precision, for_engine=True)
-        runner.run(self.engine.update_weights(self.sync_folder, version))
+    def _sync(self, runner: asyncio.Runner, version: int) -> float:
+        return runner.run(self.sync.send(self.policy, version))
 
     def _mean_reward(self, step: int) -> float | None:
         rows = read_metrics(self.folder / "metrics.jsonl")

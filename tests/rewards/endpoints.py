@@ -1,4 +1,4 @@
-"""A judge's endpoint in a thread: FastAPI under uvicorn, speaking the OpenAI chat form, with faults on demand."""
+"""A model's endpoint in a thread: FastAPI under uvicorn, speaking the OpenAI chat form, with faults on demand."""
 
 import contextlib
 import json
@@ -26,6 +26,10 @@ class FakeJudge:
         self.released = threading.Event()
         self.url = ""
 
+    def answer(self, body: dict) -> Response:
+        """What is answered when no fault is served."""
+        return completion({"role": "assistant", "content": self.verdict(body)})
+
     def verdict(self, body: dict) -> str:
         answer = json.loads(body["messages"][-1]["content"])["answer"]
         return json.dumps({"score": 10 if "right" in answer else 2, "reason": f"read {len(answer)} characters"})
@@ -41,16 +45,22 @@ class FakeJudge:
             if isinstance(fault, tuple):
                 return PlainTextResponse(fault[2], fault[0], headers=fault[1])
             self.released.wait(self.pause)
-            content = fault if isinstance(fault, str) else self.verdict(body)
-            return JSONResponse({"choices": [{"message": {"role": "assistant", "content": content}}]})
+            if isinstance(fault, str):
+                return completion({"role": "assistant", "content": fault})
+            return self.answer(body)
 
         return app
 
 
+def completion(message: dict, **more: object) -> Response:
+    """A chat completion that holds the message."""
+    return JSONResponse({"choices": [{"message": message}], **more})
+
+
 @contextlib.contextmanager
-def serving() -> Iterator[FakeJudge]:
-    """A `FakeJudge` at a free port of this machine."""
-    fake = FakeJudge()
+def serving(fake: FakeJudge | None = None) -> Iterator[FakeJudge]:
+    """A `FakeJudge`, or `fake`, at a free port of this machine."""
+    fake = fake or FakeJudge()
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         fake.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rewards.endpoint import Endpoint
 from rewards.errors import ConfigError
-from rewards.judge import Endpoint, Judge, read_verdict
+from rewards.judge import Judge, read_verdict
 from rewards.rubric_yaml import rubric_from_yaml, rubric_to_yaml
 from rewards.score import Score, Status
 from rewards.transcript import Message, ToolCall, Transcript

@@ -1,22 +1,29 @@
 """vLLM for real: a Ray actor on a tiny random model."""
 
 import asyncio
+import os
+import signal
 import socket
 import time
 import urllib.request
 from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
+import torch
 
 from envs.base import Task
 from rewards.errors import EngineError
 from rewards.transcript import Message
+from rollout.collect import collect_groups
 from rollout.engine import Request, Sampling
-from rollout.vllm_engine import VllmSettings, _serve_metrics, check_memory
+from rollout.episode import Limits
+from rollout.vllm_engine import VllmEngine, VllmSettings, _serve_metrics, check_memory
 from tests.worlds import LikesEven, Lookup
 from trainer.packing import pack_group
 from trainer.policy import Policy
+from trainer.weight_sync import score
 
 TASK = Task(prompt=(Message("user", "x"),), target={})
 
@@ -27,8 +34,6 @@ def ask(renderer, text, **sampling):
 
 
 def trainer_logprobs(policy, trajectory):
-    import torch
-
     with torch.no_grad():
         return policy.logprobs(pack_group([trajectory], 10_000)[0])[0].numpy()
 
@@ -97,8 +102,6 @@ def test_sampler_logprobs_are_the_trainers(engine, renderer, event_loop_runner, 
 def test_new_weights_take_effect_in_place_and_are_proved_by_logprobs(
     engine, renderer, event_loop_runner, tiny_model, tmp_path
 ):
-    import torch
-
     ids = renderer.prompt_ids([Message("user", "Which weights are these?")], ())
     before = event_loop_runner.run(engine.score(ids))
     policy = Policy(str(tiny_model), precision="float32")
@@ -145,6 +148,111 @@ def test_a_model_plays_a_tool_environment_to_its_end(engine, renderer, event_loo
     trajectory = _play(Lookup(), renderer, engine, event_loop_runner)
     assert trajectory.score.value == 0
     assert trajectory.finish in ("terminated", "truncated", "context")
+
+
+def test_an_engine_killed_amid_episodes_is_replaced_and_none_is_lost_or_played_twice(
+    engine, renderer, event_loop_runner, tiny_model, tmp_path
+):
+    policy = Policy(str(tiny_model), precision="float32")
+    with torch.no_grad():
+        for parameter in policy.parameters:
+            parameter.mul_(1.05)
+    policy.save(tmp_path / "new", precision="float32", for_engine=True)
+    event_loop_runner.run(engine.update_weights(tmp_path / "new", 5))
+    tasks = [LikesEven().sample_task(i) for i in range(6)]
+    stepped = []
+
+    class Counted(LikesEven):
+        def step(self, action):
+            stepped.append(self.task.id)
+            return super().step(action)
+
+    def collect(on_episode):
+        return event_loop_runner.run(
+            collect_groups(
+                tasks,
+                2,
+                lambda env_id: Counted(),
+                engine,
+                renderer,
+                Sampling(150, 1.0, seed=3),
+                Limits(max_context=400),
+                concurrency=4,
+                on_episode=on_episode,
+            )
+        )
+
+    undisturbed = collect(lambda trajectory: None)
+    stepped.clear()
+    before, dead = engine.restarts, []
+
+    def kill_at_the_third(trajectory):
+        if len(stepped) >= 3 and not dead:
+            dead.extend(_engine_processes())
+            dead[0].kill()
+
+    try:
+        groups = collect(kill_at_the_third)
+        assert engine.restarts == before + 1
+        assert sorted(stepped) == sorted(t.id for t in tasks for _ in range(2)), "each is played once, to its end"
+        for group, expected in zip(groups, undisturbed, strict=True):
+            for one, other in zip(group.trajectories, expected.trajectories, strict=True):
+                assert one.token_ids.tolist() == other.token_ids.tolist(), "nobody can tell that the engine died"
+                assert set(one.weight_versions[one.loss_mask]) == {5}, "the new actor has the newest weights"
+        ids = renderer.prompt_ids([Message("user", "Which weights are these?")], ())
+        found = np.array(event_loop_runner.run(engine.score(ids)))
+        assert np.abs(found - score(policy, ids)).max() < 2e-3
+        assert not psutil.wait_procs(dead, timeout=30)[1], "what the dead actor had started ends with it"
+    finally:
+        event_loop_runner.run(engine.update_weights(_as_sent(tiny_model, tmp_path), 0))
+
+
+def _engine_processes():
+    """The actor's process and those it started."""
+    for process in psutil.Process().children(recursive=True):
+        if process.parent().name() == "raylet" and "_Actor" in " ".join(process.cmdline()):
+            return [process, *process.children(recursive=True)]
+    raise AssertionError("no engine's process is found")
+
+
+class Mortal:
+    """Stands for the actor; dies of every request, or loses the process that computes."""
+
+    def __init__(self, log, wholly):
+        self._log, self._wholly = log, wholly
+
+    async def update_weights(self, *weights):
+        with self._log.open("a") as file:
+            file.write(f"{weights}\n")
+
+    async def generate(self, *arguments):
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        if not self._wholly:
+            raise EngineDeadError
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("wholly", [True, False])
+def test_an_engine_that_keeps_dying_stops_the_run(engine, renderer, event_loop_runner, tmp_path, monkeypatch, wholly):
+    import ray
+
+    log = tmp_path / "log"
+    actor = ray.remote(Mortal).options(max_concurrency=99)
+    monkeypatch.setattr(VllmEngine, "_spawn", lambda self: actor.remote(log, wholly))
+    mortal = VllmEngine(replace(engine.settings, max_restarts=1))
+
+    async def go():
+        await mortal.update_weights(tmp_path, 4)
+        asked = (mortal.generate(ask(renderer, str(i))) for i in range(8))
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    errors = event_loop_runner.run(go())
+    assert all(isinstance(e, EngineError) for e in errors)
+    assert all("started again 1 times: free memory" in str(e) for e in errors), "all that waited are told"
+    assert mortal.restarts == 1, "once for all that waited"
+    assert log.read_text().splitlines() == [str((str(tmp_path), 4, None))] * 2, "the new actor gets the weights"
+    mortal.close()
 
 
 def _as_sent(model, tmp_path):

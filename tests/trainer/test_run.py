@@ -68,6 +68,7 @@ def test_a_run_leaves_everything_it_promises(finished):
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [0, 1, 2, 3]
     assert max(row.get("mismatch", 0) for row in rows) < 2e-3, "the engine held the trainer's weights at every step"
+    assert max(row["probe"] for row in rows) < 2e-3
     assert len(list((folder / "trajectories").glob("step-*.parquet"))) == 4
     assert len(list((folder / "learned").glob("step-*.parquet"))) == 4
     assert [p.stem for p in trajectory_files(folder)][-3:] == ["eval-base", "eval-grpo", "eval-sft"]

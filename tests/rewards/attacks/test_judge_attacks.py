@@ -5,7 +5,8 @@ import json
 import pytest
 
 from rewards.content import has_content
-from rewards.judge import Endpoint, Judge
+from rewards.endpoint import Endpoint
+from rewards.judge import Judge
 from rewards.model import LearnedReward
 from rewards.score import Status
 from rewards.transcript import Message, ToolCall, Transcript
