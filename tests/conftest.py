@@ -14,6 +14,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist looks at the marks in its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Says which tests share what is dear, for `pytest -n 2 --dist loadgroup`: one worker gets them all."""
     for item in items:

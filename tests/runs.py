@@ -22,7 +22,7 @@ from trainer.config import Config
 from trainer.evaluate import keep_evaluation
 from trainer.learned import Learned, LearnedLog, learned_path
 from trainer.logs import MetricsLog
-from trainer.loop import rollout_metrics
+from trainer.rollout_metrics import rollout_metrics
 from trainer.run_folder import claim_folder
 from trainer.tasks import Mixture
 
@@ -127,7 +127,7 @@ class RunMaker:
         _pretend_update(groups, rng).write(learned_path(path))
         log = MetricsLog(self.folder, step)
         made_up = {"entropy": 1.4 * 0.97**step, "mismatch": 0.02 + 0.005 * rng.random(), "grad_norm": 1 + rng.random()}
-        log.write({"step": step, **rollout_metrics(groups, 4.0 + rng.random()), **made_up})
+        log.write({"step": step, **rollout_metrics(groups, 4.0 + rng.random(), step), **made_up})
 
     def finish(self) -> None:
         """Says that the run is over."""

@@ -1,7 +1,7 @@
 """Advantages: how much better an episode was than others, as pure functions on the rewards of a round.
 
-Each takes the rewards of all groups, one float array (episodes,) a group with judged episodes only, and returns
-arrays of the same shapes. A group that teaches nothing is all zeros.
+Those of groups take the rewards of all groups, one float array (episodes,) a group with judged episodes only, and
+return arrays of the same shapes; a group that teaches nothing is all zeros. Those of a critic go token by token.
 """
 
 from collections.abc import Sequence
@@ -73,6 +73,42 @@ def gae(
         running = deltas[t] + discount * decay * running
         advantages[t] = running
     return advantages, advantages + values
+
+
+def episode_gae(
+    rewards: np.ndarray, values: np.ndarray, cut: bool, decay: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """`gae` over an episode that may have been cut off; no discount: a score is worth the same in any turn.
+
+    One that was cut counts on the critic from its last sampled token on: `V_T` stands for all that would have come,
+    the last token's own advantage is 0. The state behind that token won't do: no episode went on from there, so the
+    critic has never learned what it is worth.
+
+    Args:
+        rewards: (tokens,) given after each sampled token; the last one of a cut episode isn't read.
+        values: (tokens,) the critic's value before each sampled token.
+        cut: the episode ran into a limit and would have gone on.
+
+    Returns:
+        advantages (tokens,) and returns (tokens,), as `gae`.
+    """
+    if not cut:
+        return gae(rewards, values, 0.0, 1.0, decay)
+    advantages, returns = gae(rewards[:-1], values[:-1], values[-1], 1.0, decay)
+    return np.append(advantages, 0.0), np.append(returns, values[-1])
+
+
+def whitened(advantages: Sequence[np.ndarray], epsilon: float = 0.05) -> list[np.ndarray]:
+    """PPO: `(A_t - mean(A)) / (std(A) + epsilon)` over all tokens of a round.
+
+    Source: Schulman et al. 2017, as in OpenAI's baselines. `epsilon` keeps what is left of a critic's errors from
+    being blown up where everything was foreseen.
+    """
+    if not advantages:
+        return []
+    everything = np.concatenate(advantages)
+    mean, scale = everything.mean(), everything.std() + epsilon
+    return [(a - mean) / scale for a in advantages]
 
 
 def _float64(rewards: Rewards) -> list[np.ndarray]:

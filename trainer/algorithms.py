@@ -30,13 +30,13 @@ class Algorithm:
     """What tells one policy-gradient algorithm from another.
 
     Args:
-        advantage: rewards of all groups to advantages of all episodes.
+        advantage: rewards of all groups to advantages of all episodes; None takes a critic's, token by token.
         objective: the function of `trainer.losses` that says what a token contributes.
         aggregation: how tokens add up.
         clip: used where the config says nothing.
     """
 
-    advantage: Callable[[advantages.Rewards], list[np.ndarray]]
+    advantage: Callable[[advantages.Rewards], list[np.ndarray]] | None
     objective: Literal["token_clipped", "sequence_clipped", "clipped_weight"]
     aggregation: Aggregation
     clip: Clip
@@ -50,4 +50,5 @@ ALGORITHMS = {
     "cispo": Algorithm(advantages.group_normalised, "clipped_weight", "token", Clip(1.0, 4.0)),
     "rloo": Algorithm(advantages.leave_one_out, "token_clipped", "sequence", Clip(0.2, 0.2)),
     "reinforce++": Algorithm(advantages.batch_normalised, "token_clipped", "token", Clip(0.2, 0.2)),
+    "ppo": Algorithm(None, "token_clipped", "token", Clip(0.2, 0.2, dual=3.0)),
 }

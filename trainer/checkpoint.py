@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from rewards.errors import CheckpointError
+from trainer.critic import Critic
 from trainer.policy import Policy
 
 _FORMAT = 1
@@ -23,6 +24,8 @@ _FORMAT = 1
 
 class CheckpointStore:
     """The checkpoints of a run: `step-00012/{weights,optimizer}.safetensors, state.json`.
+
+    With a critic there are `critic.safetensors` and `critic_optimizer.safetensors` too.
 
     Args:
         folder: where they lie.
@@ -35,11 +38,13 @@ class CheckpointStore:
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
 
-    def save(self, step: int, policy: Policy, optimizer: torch.optim.Optimizer) -> None:
+    def save(self, step: int, policy: Policy, optimizer: torch.optim.Optimizer, critic: Critic | None = None) -> None:
         """Copies the state now and writes it in the background; waits for the write before it."""
         self.wait()
-        weights, moments = policy.state(), _optimizer_tensors(optimizer)
-        self._thread = threading.Thread(target=self._write_safely, args=(step, weights, moments))
+        parts = {"weights": policy.state(), "optimizer": _optimizer_tensors(optimizer)}
+        if critic is not None:
+            parts |= {"critic": critic.state(), "critic_optimizer": _optimizer_tensors(critic.optimizer)}
+        self._thread = threading.Thread(target=self._write_safely, args=(step, parts))
         self._thread.start()
 
     def wait(self) -> None:
@@ -55,8 +60,16 @@ class CheckpointStore:
             failure, self._failure = self._failure, None
             raise CheckpointError(f"checkpoint in {self.folder} could not be written: {failure}") from failure
 
-    def load_newest(self, policy: Policy, optimizer: torch.optim.Optimizer | None, warn: Any = print) -> int | None:
+    def load_newest(
+        self,
+        policy: Policy,
+        optimizer: torch.optim.Optimizer | None,
+        warn: Any = print,
+        critic: Critic | None = None,
+    ) -> int | None:
         """Restores the newest whole checkpoint; a damaged one is named through `warn` and passed over.
+
+        So is one without a critic where there is one to restore: the critic can't be had from the rest.
 
         Returns:
             Its step, or None when there is none.
@@ -66,30 +79,35 @@ class CheckpointStore:
         for path in sorted(self.folder.glob("step-*"), reverse=True):
             try:
                 state = _verified_state(path)
+                if critic is not None and "critic.safetensors" not in state["sha256"]:
+                    raise CheckpointError(f"checkpoint {path} was written without a critic")
             except CheckpointError as error:
                 warn(f"{error}; using the one before")
                 continue
             policy.load_state(load_file(path / "weights.safetensors"))
             if optimizer is not None:
                 _load_optimizer(optimizer, load_file(path / "optimizer.safetensors"))
+            if critic is not None:
+                critic.load_state(load_file(path / "critic.safetensors"))
+                _load_optimizer(critic.optimizer, load_file(path / "critic_optimizer.safetensors"))
             return int(state["step"])
         return None
 
-    def _write_safely(self, step: int, weights: dict[str, Tensor], moments: dict[str, Tensor]) -> None:
+    def _write_safely(self, step: int, parts: dict[str, dict[str, Tensor]]) -> None:
         try:
-            self._write(step, weights, moments)
+            self._write(step, parts)
         except BaseException as error:  # handed to the main thread by wait()
             self._failure = error
 
-    def _write(self, step: int, weights: dict[str, Tensor], moments: dict[str, Tensor]) -> None:
+    def _write(self, step: int, parts: dict[str, dict[str, Tensor]]) -> None:
         from safetensors.torch import save_file
 
         self.folder.mkdir(parents=True, exist_ok=True)
         staging = self.folder / f".step-{step:05d}"
         shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir()
-        save_file(weights, staging / "weights.safetensors")
-        save_file(moments, staging / "optimizer.safetensors")
+        for name, tensors in parts.items():
+            save_file(tensors, staging / f"{name}.safetensors")
         files = {p.name: _digest(p) for p in sorted(staging.iterdir())}
         (staging / "state.json").write_text(json.dumps({"format": _FORMAT, "step": step, "sha256": files}))
         for path in staging.iterdir():

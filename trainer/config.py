@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from envs.registry import all_ids
 from rewards.errors import ConfigError, nearest
@@ -98,6 +107,20 @@ class RolloutConfig(_Section):
         return value
 
 
+class CriticConfig(_Section):
+    """The value model of `ppo`; no other algorithm has one."""
+
+    learning_rate: float = Field(3e-5, gt=0, description="constant; the policy's has a schedule of its own")
+    epochs: int = Field(2, ge=1, description="passes over each round, with trainer.minibatches steps in each")
+    warmup_rounds: int = Field(2, ge=0, description="rounds at the start in which the critic alone learns")
+    value_clip: float | None = Field(0.2, gt=0, description="how far a value may move in a round; null: anywhere")
+    gae_decay: Share = Field(1.0, description="lambda; below 1 a token hears less of what came long after it")
+    bootstrap: bool = Field(
+        True,
+        description="what ran into a limit of turns or context is worth the critic's value there; false: its score",
+    )
+
+
 class TrainerConfig(_Section):
     """Reinforcement learning from groups of episodes; clips and aggregation are the algorithm's where None."""
 
@@ -127,6 +150,7 @@ class TrainerConfig(_Section):
     pack_tokens: int = Field(1024, ge=64, description="tokens of one forward pass; longer groups are split")
     max_mismatch: float = Field(0.1, gt=0, description="mean |delta logprob| that proves a failed weight update")
     keep_checkpoints: int = Field(2, ge=1)
+    critic: CriticConfig = CriticConfig()
 
     @field_validator("algorithm")
     @classmethod
@@ -140,6 +164,14 @@ class TrainerConfig(_Section):
         if self.kl_in == "loss" and self.kl_estimator == "k1" and self.kl_coefficient:
             raise ValueError("kl_estimator: k1 has no gradient as a loss; take k2 or k3, or set kl_in to reward")
         return self
+
+    @model_serializer(mode="wrap")
+    def _used(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the critic's settings where there is none: a run's folder knows its run by what is written here."""
+        values = handler(self)
+        if self.algorithm in ALGORITHMS and ALGORITHMS[self.algorithm].advantage is not None:
+            values.pop("critic", None)
+        return values
 
 
 class EvaluationConfig(_Section):

@@ -16,7 +16,7 @@ from rewards.files import write_atomically
 from rollout.trajectory import Group
 
 if TYPE_CHECKING:  # it loads torch, which nobody needs to read these files
-    from trainer.update import Lesson
+    from trainer.lessons import Lesson
 
 FOLDER = "learned"
 

@@ -9,11 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from rewards.files import read_json, write_json_atomically
 from rollout.chats import encode_chat, read_chats
-from rollout.collect import collect_groups, episode_seed, error_counts
+from rollout.collect import collect_groups, episode_seed
 from rollout.engine import Sampling, ScriptedEngine
 from rollout.episode import Limits
 from rollout.models import load_renderer, resolve_model
@@ -28,6 +26,7 @@ from trainer.evaluate import engine_settings, evaluate_with_bar, keep_evaluation
 from trainer.learned import LearnedLog, learned_path
 from trainer.logs import Display, MetricsLog, PhaseLog, quiet_libraries, read_metrics
 from trainer.report import write_report
+from trainer.rollout_metrics import rollout_metrics
 from trainer.run_folder import claim_folder, fixed_precision, weight_folder
 from trainer.sinks import Described, check_sinks, open_sinks
 from trainer.tasks import Mixture
@@ -166,13 +165,15 @@ class Run:
     # GRPO
 
     def _grpo(self, runner: asyncio.Runner) -> None:
+        from trainer.critic import make_critic
         from trainer.update import make_optimizer
 
         settings = self.config.trainer
         optimizer = make_optimizer(self.policy, settings)
+        self.critic = make_critic(self.policy, settings)
         self.reference = self._reference_policy() if settings.kl_coefficient else None
         store = CheckpointStore(self.folder / "checkpoints", settings.keep_checkpoints)
-        first = store.load_newest(self.policy, optimizer, self.display.say) or 0
+        first = store.load_newest(self.policy, optimizer, self.display.say, self.critic) or 0
         if first:
             self.display.say(f"  going on after step {first} of {settings.steps}")
         if first >= settings.steps:
@@ -183,7 +184,7 @@ class Run:
             start = self._mean_reward(0) if first else None
             for step in range(first, settings.steps):
                 row = self._step(runner, step, optimizer)
-                store.save(step + 1, self.policy, optimizer)
+                store.save(step + 1, self.policy, optimizer, self.critic)
                 metrics.write(row)
                 for alarm in alarms(metrics.rows):
                     self.display.say(f"  [yellow]warning:[/yellow] {alarm}")
@@ -215,7 +216,8 @@ class Run:
             write_groups(path, groups)
         sampled = time.monotonic()
         log = LearnedLog(groups)
-        learned = update(self.policy, optimizer, groups, self.config.trainer, step, self.reference, log.add)
+        settings = self.config.trainer
+        learned = update(self.policy, optimizer, groups, settings, step, self.reference, self.critic, log.add)
         updated = time.monotonic()
         log.write(learned_path(path))
         self._sync(runner, step + 1)
@@ -224,7 +226,7 @@ class Run:
             "seconds_update": updated - sampled,
             "seconds_sync": time.monotonic() - updated,
         }
-        return {"step": step, **rollout_metrics(groups, sampled - started), **learned, **seconds}
+        return {"step": step, **rollout_metrics(groups, sampled - started, step), **learned, **seconds}
 
     async def _collect(self, tasks: list, group_size: int, engine: Any, seed: int | None) -> list[Group]:
         r = self.config.rollout
@@ -268,24 +270,6 @@ class Run:
         write_report(self.folder / "report.html", summary, stages, read_metrics(self.folder / "metrics.jsonl"))
         write_json_atomically(self.folder / "summary.json", summary)
         return summary
-
-
-def rollout_metrics(groups: list[Group], seconds: float) -> dict[str, float]:
-    """Rewards, lengths, error counts and speed of one round."""
-    judged = [t for g in groups for t in g.judged]
-    values = np.array([t.score.value for t in judged], np.float64)
-    tokens = sum(t.sampled_tokens for g in groups for t in g.trajectories)
-    row = {
-        "reward_mean": float(values.mean()) if len(values) else 0.0,
-        "success_rate": float((values == 1).mean()) if len(values) else 0.0,
-        "completion_tokens": tokens / max(1, sum(len(g.trajectories) for g in groups)),
-        "tokens_per_second": tokens / max(seconds, 1e-9),
-    }
-    for env in sorted({t.task.env for t in judged}):
-        row[f"reward/{env}"] = float(np.mean([t.score.value for t in judged if t.task.env == env]))
-    for status, count in error_counts(groups).items():
-        row[f"errors/{status}"] = float(count)
-    return row
 
 
 def _step_line(row: dict[str, float], start: float) -> str:

@@ -18,6 +18,15 @@ from trainer.trunk import hidden_states, sharing
 _TURNS, _CLEARLY = 25, 1.3  # of measuring a precision, and how much faster bfloat16 must be
 _LOGIT_ROWS = 512  # logits of a chunk: 512 x 49,152 x 4 bytes = 100 MB, held about five times
 
+# Looked for in this order: `post_attention_layernorm` is a norm.
+_PARTS = {
+    "norm": ("norm",),
+    "embedding": ("embed",),
+    "attention": ("attn",),
+    "mlp": ("mlp",),
+    "head": ("lm_head",),
+}
+
 
 def faster_precision(seconds: Callable[[str], float] | None = None) -> str:
     """`bfloat16` on a GPU; on a CPU only where it clearly multiplies faster: CPUs differ by 2x both ways.
@@ -67,6 +76,14 @@ def autocast(device: torch.device, precision: str) -> contextlib.AbstractContext
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
+def _part(name: str) -> str:
+    """Which part of the model a weight belongs to, by its name in transformers."""
+    for part, words in _PARTS.items():
+        if any(word in name for word in words):
+            return part
+    return "other"
+
+
 class Policy:
     """A causal language model with fp32 weights, computing under bf16 autocast.
 
@@ -110,6 +127,14 @@ class Policy:
     def trunk(self) -> torch.nn.Module:
         """All but the output head: token ids to hidden states."""
         return self.model.base_model
+
+    def gradient_norms(self) -> dict[str, float]:
+        """Norm of the gradient by part of the model; a tied output head counts as embedding."""
+        gradients: dict[str, list[Tensor]] = {}
+        for name, weight in self.model.named_parameters():
+            if weight.grad is not None:
+                gradients.setdefault(_part(name), []).append(weight.grad)
+        return {part: float(torch.nn.utils.get_total_norm(found)) for part, found in sorted(gradients.items())}
 
     def logprobs(self, pack: Pack, entropy_gradient: bool = False) -> tuple[Tensor, Tensor]:
         """Logprobs and entropies of the sampled tokens of a pack.

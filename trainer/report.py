@@ -20,6 +20,7 @@ _CURVES = (
     ("completion_tokens", "tokens sampled per episode"),
     ("entropy", "entropy (nats per token)"),
     ("grad_norm", "gradient norm"),
+    ("explained_variance", "what the critic foresees (explained variance)"),
     ("mismatch", "engine/trainer |logprob difference|"),
     ("zero_variance_share", "groups without variance"),
     ("tokens_per_second", "tokens per second"),

@@ -11,7 +11,8 @@ from rollout.trajectory import Group
 from trainer import losses
 from trainer.algorithms import ALGORITHMS, Clip
 from trainer.config import TrainerConfig
-from trainer.packing import Pack, pack_group
+from trainer.critic import Critic
+from trainer.lessons import Lesson, make_lessons
 from trainer.policy import Policy
 
 
@@ -31,22 +32,6 @@ class _Tally:
         return {name: total / max(1, self.tokens) for name, total in self.sums.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """A pack with what its episodes are worth.
-
-    Args:
-        advantages: float32 (N,): the episode's advantage on each of its tokens.
-        group: which of the round's groups it is of.
-        reference: float32 (N,): logprobs under the policy that KL holds on to; None without KL.
-    """
-
-    pack: Pack
-    advantages: np.ndarray
-    group: int = 0
-    reference: torch.Tensor | None = None
-
-
 OnLesson = Callable[[Lesson, np.ndarray], None]
 
 
@@ -63,38 +48,6 @@ def learning_rate(config: TrainerConfig, step: int) -> float:
     return rate if config.schedule == "constant" else rate * max(0.0, 1 - step / config.steps)
 
 
-def make_lessons(
-    groups: Sequence[Group], config: TrainerConfig, reference: Policy | None = None
-) -> tuple[list[list[Lesson]], int]:
-    """Lessons by group, of the groups that teach something, and how many taught nothing.
-
-    Episodes without a verdict have left their group; a group whose advantages are all zero has no gradient and
-    is skipped.
-    """
-    judged = [[t for t in group.judged if t.sampled_tokens] for group in groups]
-    rewards = [np.array([t.score.value for t in members], np.float64) for members in judged]
-    packs = [pack_group(members, config.pack_tokens) if members else [] for members in judged]
-    known = [[_reference_logprobs(reference, pack) for pack in group] for group in packs]
-    if reference is not None and config.kl_in == "reward":
-        for group, logprobs, values in zip(packs, known, rewards, strict=True):
-            for pack, under_reference in zip(group, logprobs, strict=True):
-                kl = losses.kl_estimate(config.kl_estimator, torch.from_numpy(pack.sampler_logprobs), under_reference)
-                np.subtract.at(values, pack.episodes, config.kl_coefficient * kl.double().numpy())
-    lessons, flat = [], 0
-    worth = ALGORITHMS[config.algorithm].advantage(rewards)
-    for index, (group, logprobs, advantages) in enumerate(zip(packs, known, worth, strict=True)):
-        if not advantages.any():
-            flat += 1
-            continue
-        lessons.append(
-            [
-                Lesson(pack, advantages[pack.episodes].astype(np.float32), index, under_reference)
-                for pack, under_reference in zip(group, logprobs, strict=True)
-            ]
-        )
-    return lessons, flat
-
-
 def update(
     policy: Policy,
     optimizer: torch.optim.Optimizer,
@@ -102,37 +55,58 @@ def update(
     config: TrainerConfig,
     step: int,
     reference: Policy | None = None,
+    critic: Critic | None = None,
     on_lesson: OnLesson = lambda lesson, trainer_logprobs: None,
 ) -> dict[str, float]:
     """Learns from one round of groups.
 
     Args:
-        step: 0-based round, for the learning rate's warm-up.
+        step: 0-based round, for the learning rate's warm-up and the critic's.
         reference: what `kl_coefficient` holds the policy to; needed when it isn't 0.
+        critic: what `make_critic` gave for the algorithm; it learns from the same round.
         on_lesson: sees each lesson with the trainer's logprobs (N,) of its tokens before the round's update.
 
     Returns:
         Metrics of the update; gradients, learning rate and mismatch among them.
 
     Raises:
+        ConfigError: the algorithm learns by a critic, and there is none.
         EngineError: the engine's logprobs are so far from the trainer's that it must hold other weights.
         FloatingPointError: the gradient is not finite; the weights are untouched.
     """
-    grouped, flat = make_lessons(groups, config, reference if config.kl_coefficient else None)
+    grouped, flat = make_lessons(groups, config, reference if config.kl_coefficient else None, critic)
     metrics = {"zero_variance_share": flat / max(1, len(groups)), "learning_rate": 0.0, "grad_norm": 0.0}
     if not grouped:
         return metrics
-    metrics["learning_rate"] = learning_rate(config, step)
-    for parameters in optimizer.param_groups:
-        parameters["lr"] = metrics["learning_rate"]
     parts = [p for p in np.array_split(np.arange(len(grouped)), config.minibatches) if len(p)]
     batches = [[lesson for i in part for lesson in grouped[i]] for part in parts]
+    if critic is None or step >= config.critic.warmup_rounds:
+        metrics |= _improve(policy, optimizer, groups, batches, config, step, on_lesson)
+    if critic is not None:
+        metrics |= critic.learn([[lesson.target for lesson in batch] for batch in batches])
+    return metrics
+
+
+def _improve(
+    policy: Policy,
+    optimizer: torch.optim.Optimizer,
+    groups: Sequence[Group],
+    batches: Sequence[Sequence[Lesson]],
+    config: TrainerConfig,
+    step: int,
+    on_lesson: OnLesson,
+) -> dict[str, float]:
+    """One optimiser step of the policy for each batch."""
+    rate = learning_rate(config, step)
+    for parameters in optimizer.param_groups:
+        parameters["lr"] = rate
     # With one batch the weights can't have moved: the old logprobs are the new ones, for free.
     old = [[None] * len(b) for b in batches] if len(batches) == 1 else [_old_logprobs(policy, b) for b in batches]
     # Groups that teach nothing count in the mean: a round with little to learn from moves the policy little.
     judged = [t for group in groups for t in group.judged if t.sampled_tokens]
     tokens, episodes = sum(t.sampled_tokens for t in judged) / len(batches), len(judged) / len(batches)
     tally, norms = _Tally(), []
+    by_part: list[dict[str, float]] = []
     for batch, old_logprobs in zip(batches, old, strict=True):
         _accumulate(policy, batch, old_logprobs, config, tally, tokens, episodes, on_lesson)
         if tally.means()["mismatch"] > config.max_mismatch:
@@ -141,6 +115,7 @@ def update(
                 f"the engine's logprobs are {tally.means()['mismatch']:.2f} from the trainer's (limit "
                 f"trainer.max_mismatch={config.max_mismatch}): the engine doesn't hold the trainer's weights"
             )
+        by_part.append(policy.gradient_norms())
         norm = float(torch.nn.utils.clip_grad_norm_(policy.parameters, config.max_grad_norm))
         if not np.isfinite(norm):
             optimizer.zero_grad(set_to_none=True)
@@ -148,7 +123,8 @@ def update(
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         norms.append(norm)
-    return metrics | tally.means() | {"grad_norm": float(np.mean(norms))}
+    parts = {f"grad_norm/{part}": float(np.mean([found[part] for found in by_part])) for part in by_part[0]}
+    return tally.means() | {"learning_rate": rate, "grad_norm": float(np.mean(norms))} | parts
 
 
 def _accumulate(
@@ -164,7 +140,11 @@ def _accumulate(
     """Adds the gradient of the loss over `tokens` and `episodes`, one pack in memory at a time."""
     algorithm = ALGORITHMS[config.algorithm]
     objective_of = getattr(losses, algorithm.objective)
-    clip = Clip(config.clip_low or algorithm.clip.low, config.clip_high or algorithm.clip.high, config.dual_clip)
+    clip = Clip(
+        config.clip_low or algorithm.clip.low,
+        config.clip_high or algorithm.clip.high,
+        config.dual_clip or algorithm.clip.dual,
+    )
     correction = losses.Importance(
         config.importance_cap, config.importance_floor, config.importance_level, config.importance_beyond
     )
@@ -194,11 +174,6 @@ def _accumulate(
             mismatch_kl=torch.exp(gap) - 1 - gap,  # Schulman's k3 estimate of KL(sampler, trainer)
             **figures,
         )
-
-
-@torch.no_grad()
-def _reference_logprobs(reference: Policy | None, pack: Pack) -> torch.Tensor | None:
-    return None if reference is None else reference.logprobs(pack)[0].cpu()
 
 
 @torch.no_grad()

@@ -3,7 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.advantages import batch_normalised, gae, group_centred, group_normalised, leave_one_out
+from trainer.advantages import (
+    batch_normalised,
+    episode_gae,
+    gae,
+    group_centred,
+    group_normalised,
+    leave_one_out,
+    whitened,
+)
 
 ALL = [group_normalised, group_centred, leave_one_out, batch_normalised]
 
@@ -85,3 +93,26 @@ def test_an_episode_that_was_cut_off_counts_on_the_critic():
     _, cut = gae(np.zeros(2), np.zeros(2), 0.7, 1, 1)
     assert ended.tolist() == [0, 0]
     assert cut == pytest.approx([0.7, 0.7])
+
+
+def test_a_cut_episode_is_one_that_stopped_at_its_last_state():
+    rewards, values = np.array([0.1, 0.2, 5.0]), np.array([1.0, 2, 3])
+    advantages, returns = episode_gae(rewards, values, cut=True, decay=0.5)
+    shorter, shorter_returns = gae(rewards[:2], values[:2], 3.0, discount=1, decay=0.5)
+    assert advantages.tolist() == [*shorter, 0]
+    assert returns.tolist() == [*shorter_returns, 3]
+    ended = gae(rewards, values, 0.0, discount=1, decay=0.5)
+    assert np.array_equal(episode_gae(rewards, values, cut=False, decay=0.5), ended)
+
+
+def test_whitening_is_over_all_tokens_of_a_round():
+    # mean 1 and deviation 1 over all four
+    assert of(whitened, [0.0, 2.0], [2.0, 0.0], epsilon=0) == [[-1, 1], [1, -1]]
+    assert of(whitened, [0.0, 2.0], [2.0, 0.0], epsilon=1) == [[-0.5, 0.5], [0.5, -0.5]]
+    assert of(whitened, [0.5], [0.5, 0.5]) == [[0], [0, 0]]
+    assert whitened([]) == []
+
+
+def test_what_was_foreseen_is_not_blown_up():
+    small = np.array([0.001, -0.001])
+    assert np.abs(whitened([small])[0]).max() < 0.05

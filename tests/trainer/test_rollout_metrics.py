@@ -1,0 +1,56 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rewards.score import Status, failure
+from rollout.trajectory import Group
+from tests.trainer.groups import make_group
+from trainer.rollout_metrics import rollout_metrics
+
+
+def changed(group, *changes):
+    """The group with its first episodes changed."""
+    members = list(group.trajectories)
+    for index, change in enumerate(changes):
+        members[index] = replace(members[index], **change)
+    return Group(group.task, tuple(members))
+
+
+@pytest.fixture
+def group():
+    return make_group(np.random.default_rng(0), [1.0, 0.0, 0.5])
+
+
+def test_rewards_and_speed_of_a_round(group):
+    row = rollout_metrics([group], 2.0, 0)
+    assert row["reward_mean"] == row["reward/test"] == 0.5
+    assert row["success_rate"] == pytest.approx(1 / 3)
+    assert row["tokens_per_second"] == sum(t.sampled_tokens for t in group.trajectories) / 2
+
+
+def test_an_episode_without_a_verdict_is_counted_and_has_no_part_in_the_reward(group):
+    row = rollout_metrics([changed(group, {"score": failure(Status.INFRA_ERROR, "gone")})], 1.0, 0)
+    assert row["reward_mean"] == 0.25
+    assert sum(count for name, count in row.items() if name.startswith("errors/")) == 1
+
+
+def test_lengths_count_sampled_tokens_and_the_share_of_episodes_that_ran_into_a_limit(group):
+    row = rollout_metrics([changed(group, {"finish": "truncated"}, {"finish": "context"})], 1.0, 0)
+    lengths = [t.loss_mask.sum() for t in group.trajectories]
+    assert row["completion_tokens"] == pytest.approx(np.mean(lengths))
+    assert row["completion_tokens_max"] == max(lengths)
+    assert row["truncated_share"] == pytest.approx(2 / 3)
+
+
+def test_staleness_is_the_updates_since_a_token_was_sampled_and_no_given_token_counts(group):
+    fresh = [{"weight_versions": np.where(t.loss_mask, 7, -1).astype(np.int32)} for t in group.trajectories]
+    assert rollout_metrics([changed(group, *fresh)], 1.0, 7)["staleness_max"] == 0
+    fresh[0]["weight_versions"][np.flatnonzero(group.trajectories[0].loss_mask)[0]] = 4  # one token three updates old
+    row = rollout_metrics([changed(group, *fresh)], 1.0, 7)
+    assert row["staleness_max"] == 3
+    assert row["staleness"] == pytest.approx(3 / sum(t.sampled_tokens for t in group.trajectories))
+
+
+def test_a_round_without_episodes_is_all_zeros():
+    assert set(rollout_metrics([], 1.0, 0).values()) == {0.0}

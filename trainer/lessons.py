@@ -1,0 +1,133 @@
+"""From groups to lessons: the packs of a round with what every sampled token is worth."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from rewards.errors import ConfigError
+from rollout.trajectory import Group, Trajectory
+from trainer import losses
+from trainer.advantages import episode_gae, whitened
+from trainer.algorithms import ALGORITHMS
+from trainer.config import TrainerConfig
+from trainer.critic import Critic, ValueTarget
+from trainer.packing import Pack, pack_group
+from trainer.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """A pack with what its tokens are worth.
+
+    Args:
+        advantages: float32 (N,): the episode's advantage on each of its tokens, or each token's own by a critic.
+        group: which of the round's groups it is of.
+        reference: float32 (N,): logprobs under the policy that KL holds on to; None without KL.
+        target: what the critic is to learn from the pack; None without one.
+    """
+
+    pack: Pack
+    advantages: np.ndarray
+    group: int = 0
+    reference: torch.Tensor | None = None
+    target: ValueTarget | None = None
+
+
+def make_lessons(
+    groups: Sequence[Group], config: TrainerConfig, reference: Policy | None = None, critic: Critic | None = None
+) -> tuple[list[list[Lesson]], int]:
+    """Lessons by group, of the groups that teach something, and how many taught nothing.
+
+    Episodes without a verdict have left their group; a group whose advantages are all zero has no gradient and
+    is skipped. A critic learns from every group.
+
+    Raises:
+        ConfigError: the algorithm learns by a critic, and there is none.
+    """
+    judged = [[t for t in group.judged if t.sampled_tokens] for group in groups]
+    packs = [pack_group(members, config.pack_tokens) if members else [] for members in judged]
+    known = [[_reference_logprobs(reference, pack) for pack in group] for group in packs]
+    advantage = ALGORITHMS[config.algorithm].advantage
+    if advantage is None:
+        if critic is None:
+            raise ConfigError(f"trainer.algorithm {config.algorithm} learns by a critic: give make_critic's")
+        return _critic_lessons(judged, packs, known, config, critic), 0
+    rewards = [np.array([t.score.value for t in members], np.float64) for members in judged]
+    for group, logprobs, values in zip(packs, known, rewards, strict=True):
+        for pack, under_reference in zip(group, logprobs, strict=True):
+            np.subtract.at(values, pack.episodes, _kl_penalty(pack, under_reference, config))
+    lessons, flat = [], 0
+    worth = advantage(rewards)
+    for index, (group, logprobs, advantages) in enumerate(zip(packs, known, worth, strict=True)):
+        if not advantages.any():
+            flat += 1
+            continue
+        lessons.append(
+            [
+                Lesson(pack, advantages[pack.episodes].astype(np.float32), index, under_reference)
+                for pack, under_reference in zip(group, logprobs, strict=True)
+            ]
+        )
+    return lessons, flat
+
+
+def _critic_lessons(
+    judged: Sequence[Sequence[Trajectory]],
+    packs: Sequence[Sequence[Pack]],
+    known: Sequence[Sequence[torch.Tensor | None]],
+    config: TrainerConfig,
+    critic: Critic,
+) -> list[list[Lesson]]:
+    """Every token's own advantage by GAE, whitened over the round."""
+    found = []
+    for index, (members, group, logprobs) in enumerate(zip(judged, packs, known, strict=True)):
+        for pack, under_reference in zip(group, logprobs, strict=True):
+            own = -_kl_penalty(pack, under_reference, config)
+            found.append((index, pack, under_reference, *token_advantages(members, pack, own, critic)))
+    lessons: dict[int, list[Lesson]] = {}
+    for (index, pack, under_reference, target, _), white in zip(found, whitened([f[-1] for f in found]), strict=True):
+        lesson = Lesson(pack, white.astype(np.float32), index, under_reference, target)
+        lessons.setdefault(index, []).append(lesson)
+    return list(lessons.values())
+
+
+def token_advantages(
+    members: Sequence[Trajectory], pack: Pack, rewards: np.ndarray, critic: Critic
+) -> tuple[ValueTarget, np.ndarray]:
+    """What the critic is to learn from a pack, and GAE on its tokens.
+
+    Tool tokens are no steps: after a turn's last token comes the state before the next turn's first. The score is
+    given after the last token. With `critic.bootstrap` an episode that ran into a limit gets the critic's value
+    there in its place, not on top of it: both are guesses at the score of the whole.
+
+    Args:
+        members: the episodes that `pack.episodes` numbers.
+        rewards: float64 (N,): what each token earns by itself, such as a penalty for straying.
+
+    Returns:
+        the target, and advantages float64 (N,).
+    """
+    values, settings = critic.judge(pack), critic.config.critic
+    rewards, advantages, returns = rewards.copy(), np.zeros(len(values)), np.zeros(len(values))
+    for episode in np.unique(pack.episodes):
+        mine, member = np.flatnonzero(pack.episodes == episode), members[episode]
+        rewards[mine[-1]] += member.score.value
+        cut = settings.bootstrap and member.finish in ("truncated", "context")
+        advantages[mine], returns[mine] = episode_gae(rewards[mine], values[mine], cut, settings.gae_decay)
+    return ValueTarget(pack, values.astype(np.float32), returns.astype(np.float32)), advantages
+
+
+def _kl_penalty(pack: Pack, under_reference: torch.Tensor | None, config: TrainerConfig) -> np.ndarray:
+    """What `kl_in: reward` takes from each token's reward; float64 (N,)."""
+    if under_reference is None or config.kl_in != "reward":
+        return np.zeros(len(pack.targets))
+    sampled = torch.from_numpy(pack.sampler_logprobs)
+    kl = losses.kl_estimate(config.kl_estimator, sampled, under_reference)
+    return config.kl_coefficient * kl.double().numpy()
+
+
+@torch.no_grad()
+def _reference_logprobs(reference: Policy | None, pack: Pack) -> torch.Tensor | None:
+    return None if reference is None else reference.logprobs(pack)[0].cpu()
