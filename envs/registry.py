@@ -67,7 +67,8 @@ _ENVIRONMENTS = {
     "MathDataset-v0": "envs.mathematics.dataset:MathDataset",
     "CodeDataset-v0": "envs.code_dataset:CodeDataset",
 }
-_SHARED_REWARDS = ("envs.dialogue.forms", "envs.dialogue.scripted")  # modules of several environments' rewards
+# Modules that hold rewards and no environment.
+_SHARED_REWARDS = ("envs.dialogue.forms", "envs.dialogue.scripted", "envs.api.orders_judge")
 _ADAPTER = "envs.reasoning.gym_adapter"
 _GYM_PREFIX = f"{NAMESPACE}/reasoning_gym."
 _OF_FILES = ("MathDataset-v0", "CodeDataset-v0")  # made with a data set's file only
