@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
+FLOOD = 512  # calls of a turn; more are no serious ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,12 @@ class Message:
 def with_call_ids(message: Message, earlier: Iterable[Message]) -> Message:
     """The message with an id for every call that no other call of the conversation has, as OpenAI's API gives them.
 
-    Parsers number the calls of one turn; results name the call that they answer, so ids must not come twice.
+    Parsers number the calls of one turn; results name the call that they answer, so ids must not come twice. A flood
+    of more than `FLOOD` calls keeps the ids that it came with: nobody answers it.
     """
-    if not message.tool_calls:
+    if not 0 < len(message.tool_calls) <= FLOOD:
         return message
-    taken = {"", *(call.id for said in earlier for call in said.tool_calls)}
+    taken = {"", *(call.id for said in earlier for call in said.tool_calls[:FLOOD])}
     number, calls = len(taken) - 1, []
     for call in message.tool_calls:
         call_id = call.id
@@ -60,7 +62,7 @@ def with_call_ids(message: Message, earlier: Iterable[Message]) -> Message:
             call_id = f"call_{number}"
             number += 1
         taken.add(call_id)
-        calls.append(replace(call, id=call_id))
+        calls.append(call if call_id == call.id else replace(call, id=call_id))
     return replace(message, tool_calls=tuple(calls))
 
 
