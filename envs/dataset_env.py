@@ -17,7 +17,7 @@ class DatasetEnv(TextEnv):
     """Draws rows; a subclass says which layouts it reads and how they are judged.
 
     Args:
-        file: a .jsonl, .json or .parquet file, or the name of a data set (see `envs.rows.read_items`).
+        file: a .jsonl, .json, .csv or .parquet file, or the name of a data set (see `envs.rows.read_items`).
         split: which part of the rows `reset` draws from; a fifth, by question, is test.
         difficulty: 0 (the shortest solutions) to 1, or None for any.
 
@@ -44,11 +44,14 @@ class DatasetEnv(TextEnv):
 
     def generate(self, rng: random.Random, difficulty: float) -> Task:
         """A row near that difficulty."""
+        return self.task_of(self.draw(rng, difficulty))
+
+    def draw(self, rng: random.Random, difficulty: float) -> Item:
+        """One of the rows near that difficulty."""
         count = len(self.items)
         reach = max(20, round(_NEIGHBOURS * count))
         low = round(difficulty * max(0, count - reach))
-        item = self.items[rng.randrange(low, min(count, low + reach))]
-        return self.task_of(item)
+        return self.items[rng.randrange(low, min(count, low + reach))]
 
     def task_of(self, item: Item) -> Task:
         """The task of one row."""

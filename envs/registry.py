@@ -66,12 +66,13 @@ _ENVIRONMENTS = {
     "Blocksworld-v0": "envs.reasoning.blocksworld:Blocksworld",
     "MathDataset-v0": "envs.mathematics.dataset:MathDataset",
     "CodeDataset-v0": "envs.code_dataset:CodeDataset",
+    "RefusalDataset-v0": "envs.safety.refusal_dataset:RefusalDataset",
 }
 # Modules that hold rewards and no environment.
 _SHARED_REWARDS = ("envs.dialogue.forms", "envs.dialogue.scripted", "envs.api.orders_judge")
 _ADAPTER = "envs.reasoning.gym_adapter"
 _GYM_PREFIX = f"{NAMESPACE}/reasoning_gym."
-_OF_FILES = ("MathDataset-v0", "CodeDataset-v0")  # made with a data set's file only
+_OF_FILES = ("MathDataset-v0", "CodeDataset-v0", "RefusalDataset-v0")  # made with a data set's file only
 
 
 def register_envs() -> None:

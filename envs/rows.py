@@ -1,5 +1,6 @@
-"""Rows of a public data set as tasks: read from JSONL, JSON, Parquet or by name through `datasets`."""
+"""Rows of a public data set as tasks: read from JSONL, JSON, CSV, Parquet or by name through `datasets`."""
 
+import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ def read_items(source: str, layouts: Sequence[Layout]) -> tuple[list[Item], list
     """The items, easiest (shortest solution) first, and why rows were left out, one line each.
 
     Args:
-        source: a .jsonl, .json or .parquet file, or a data set's name for `datasets`, "name", "name:split" or
+        source: a .jsonl, .json, .csv or .parquet file, or a data set's name for `datasets`, "name", "name:split" or
             "name:config:split".
         layouts: tried in order; the first whose columns all exist in a row reads it.
 
@@ -61,8 +62,8 @@ def read_items(source: str, layouts: Sequence[Layout]) -> tuple[list[Item], list
 def _rows(source: str) -> Iterator[tuple[str, Row]]:
     path = Path(source)
     match path.suffix:
-        case ".jsonl" | ".json" | ".parquet" if not path.is_file():
-            raise ConfigError(f"no file {source!r}; give a .jsonl, .json or .parquet file, or a data set's name")
+        case ".jsonl" | ".json" | ".csv" | ".parquet" if not path.is_file():
+            raise ConfigError(f"no file {source!r}; give a .jsonl, .json, .csv or .parquet file, or a data set's name")
         case ".jsonl":
             with path.open(encoding="utf-8") as lines:
                 for number, line in enumerate(lines, 1):
@@ -72,6 +73,8 @@ def _rows(source: str) -> Iterator[tuple[str, Row]]:
             found = _object(path.read_text(encoding="utf-8"), source, list)
             for number, row in enumerate(found, 1):
                 yield f"{source}, row {number}", _is_row(row, f"{source}, row {number}")
+        case ".csv":
+            yield from _separated(source)
         case ".parquet":
             import pyarrow
             import pyarrow.parquet
@@ -84,6 +87,19 @@ def _rows(source: str) -> Iterator[tuple[str, Row]]:
                 yield f"{source}, row {number}", row
         case _:
             yield from _published(source)
+
+
+def _separated(source: str) -> Iterator[tuple[str, Row]]:
+    with Path(source).open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, restkey="", restval=None, strict=True)
+        try:
+            for row in reader:
+                place = f"{source}, line {reader.line_num}"
+                if "" in row or None in row.values():
+                    raise ConfigError(f"{place}: {len(row)} columns are named at the top, this row has more or fewer")
+                yield place, row
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ConfigError(f"{source}, line {reader.line_num}: no CSV ({error})") from error
 
 
 def _published(source: str) -> Iterator[tuple[str, Row]]:
