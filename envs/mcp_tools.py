@@ -4,6 +4,7 @@ The client lives in a thread with an event loop of its own. A server started by 
 """
 
 import asyncio
+import contextlib
 import json
 import tempfile
 import threading
@@ -201,7 +202,8 @@ class _Connection:
     def close(self) -> None:
         """Ends client and server; more than once does no harm."""
         if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._loop.call_soon_threadsafe(self._over.set)
+            with contextlib.suppress(RuntimeError):  # its loop has closed in this very moment
+                self._loop.call_soon_threadsafe(self._over.set)
             self._thread.join(_STOP_SECONDS)
         self._said.close()
 
