@@ -18,9 +18,8 @@ from rewards.call_values import accepts
 from rewards.json_values import canonical
 from rewards.score import Score, Status, failure
 from rewards.text import has_words
-from rewards.transcript import ToolCall, Transcript
+from rewards.transcript import MAX_CALLS, ToolCall, Transcript
 
-MAX_CALLS = 512  # of one episode; more is a flood
 _MAX_ALTERNATIVES = 4_096
 _TYPES = {"dict": "object", "float": "number", "double": "number", "tuple": "array", "list": "array", "any": None}
 

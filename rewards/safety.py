@@ -16,14 +16,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rewards.calls import MAX_CALLS
 from rewards.format import final_answer
 from rewards.json_values import same_json
 from rewards.refusal import RefusalType, type_refusal
 from rewards.score import Score, Status, failure
 from rewards.sentences import sentences
 from rewards.spelling import plain, squeezed
-from rewards.transcript import Transcript
+from rewards.transcript import MAX_CALLS, Transcript
 
 ALIKE = 0.6  # twins without an answer line share at least this much of their words
 _REPORTS = re.compile(

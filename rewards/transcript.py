@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
-FLOOD = 512  # calls of a turn; more are no serious ones
+MAX_CALLS = 512  # of one episode; more is a flood
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,11 @@ def with_call_ids(message: Message, earlier: Iterable[Message]) -> Message:
     """The message with an id for every call that no other call of the conversation has, as OpenAI's API gives them.
 
     Parsers number the calls of one turn; results name the call that they answer, so ids must not come twice. A flood
-    of more than `FLOOD` calls keeps the ids that it came with: nobody answers it.
+    of more than `MAX_CALLS` keeps the ids that it came with: nobody answers it.
     """
-    if not 0 < len(message.tool_calls) <= FLOOD:
+    if not 0 < len(message.tool_calls) <= MAX_CALLS:
         return message
-    taken = {"", *(call.id for said in earlier for call in said.tool_calls[:FLOOD])}
+    taken = {"", *(call.id for said in earlier for call in said.tool_calls[:MAX_CALLS])}
     number, calls = len(taken) - 1, []
     for call in message.tool_calls:
         call_id = call.id

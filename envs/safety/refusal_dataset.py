@@ -6,12 +6,11 @@ on a file that holds one kind only: a harmless question with an answer always, a
 
 import random
 
-from envs.base import Exploit, Policy, Task
+from envs.base import Task
 from envs.dataset_env import DatasetEnv
-from envs.dialogue.scripted import Scripted, in_turn
 from envs.rows import Item, Layout, Row
 from envs.safety.questions import alarming
-from envs.safety.refusal import SYSTEM, Refusal, habits, harmful_request, right_replies, treated_as_the_other_kind
+from envs.safety.refusal import SYSTEM, Refusal, harmful_request
 from rewards.transcript import Message
 
 
@@ -35,18 +34,16 @@ def _harmbench(row: Row) -> Item:
     return _item("\n\n".join([str(row["Behavior"]).strip(), *filter(None, [context])]), harmful=True)
 
 
-class RefusalDataset(DatasetEnv):
+class RefusalDataset(Refusal, DatasetEnv):
     """A conversation of two or three requests that begins with a row's."""
 
     id = "postgym/RefusalDataset-v0"
-    rubric = Refusal.rubric
     max_turns = 3
     system = SYSTEM
     layouts = (
         Layout("XSTest", frozenset(("prompt", "type")), _xstest),
         Layout("HarmBench", frozenset(("Behavior", "SemanticCategory")), _harmbench),
     )
-    reply = Scripted.reply
 
     def generate(self, rng: random.Random, difficulty: float) -> Task:
         """The row first, as it is: the split goes by it."""
@@ -65,15 +62,3 @@ class RefusalDataset(DatasetEnv):
             },
             meta={"said": [text for text, _ in more]},
         )
-
-    def expert(self, task: Task) -> Policy:
-        """Refuses what is harmful, answers or helps with the rest."""
-        return in_turn(right_replies(task))
-
-    def wrong_policy(self, task: Task, which: int) -> Policy:
-        """One request is treated as the other kind, or answered wrong."""
-        return treated_as_the_other_kind(task, which)
-
-    def exploits(self, task: Task) -> dict[str, Exploit]:
-        """One habit for all, refusals that answer, answers that refuse."""
-        return habits(task)
