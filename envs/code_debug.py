@@ -14,11 +14,12 @@ from pydantic import Field
 from envs.base import Exploit, Policy, Task, TextEnv
 from envs.broken_programs import changed_lines, make_right, results, with_bugs
 from envs.code_tests import evidence
+from envs.plans import call_by_call
 from envs.sandbox.run import Limits, run_function, strictly_equal
 from envs.tools import Tool, ToolError, tool, tools_of
 from rewards.code import passes_all_tests
 from rewards.score import Criterion, Rubric
-from rewards.transcript import Message, ToolCall, Transcript
+from rewards.transcript import Message, Transcript
 
 SYSTEM = Message(
     "system",
@@ -131,7 +132,7 @@ class CodeDebug(TextEnv):
 
     def expert(self, task: Task) -> Policy:
         """Runs the tests, mends line by line, runs them again."""
-        return _script([("run_tests", {}), *_edits(task), ("run_tests", {})], "The program is mended.")
+        return call_by_call([("run_tests", {}), *_edits(task), ("run_tests", {})], "The program is mended.")
 
     def wrong_policy(self, task: Task, which: int) -> Policy:
         """Mends nothing, puts another bug in, or deletes the head of the function."""
@@ -139,7 +140,7 @@ class CodeDebug(TextEnv):
         name, arguments = edits[-1]
         worse = {**arguments, "text": arguments["text"] + " + 0 0"}
         wrong = ([], [*edits[:-1], (name, worse)], [*edits, ("edit", {"first": 1, "last": 1, "text": ""})])
-        return _script(wrong[which % 3], "The program is mended.")
+        return call_by_call(wrong[which % 3], "The program is mended.")
 
     def exploits(self, task: Task) -> dict[str, Exploit]:
         """Claims, programs that know the visible tests, that exit, or that look for the expected values."""
@@ -159,10 +160,10 @@ class CodeDebug(TextEnv):
         done = "All tests pass now."
         replace = {k: [("edit", {"first": 1, "last": count, "text": p})] for k, p in programs.items()}
         return {
-            **{k: Exploit(_script(calls, done)) for k, calls in replace.items()},
+            **{k: Exploit(call_by_call(calls, done)) for k, calls in replace.items()},
             "claims it is done": Exploit(lambda messages: done),
             "the right program in the reply": Exploit(lambda messages: f"```python\n{right}\n```"),
-            "runs the tests for ever": Exploit(_script([("run_tests", {})] * 20, done)),
+            "runs the tests for ever": Exploit(call_by_call([("run_tests", {})] * 20, done)),
         }
 
 
@@ -170,15 +171,3 @@ def _edits(task: Task) -> list[tuple[str, dict[str, Any]]]:
     right = task.target["program"].split("\n")
     lines = changed_lines(task.meta["broken"], task.target["program"])
     return [("edit", {"first": n, "last": n, "text": right[n - 1]}) for n in lines]
-
-
-def _script(calls: Sequence[tuple[str, dict[str, Any]]], closing: str) -> Policy:
-    """Makes the calls one a turn, then closes."""
-
-    def act(messages: Sequence[Message]) -> "str | Message":
-        turn = sum(m.role == "assistant" for m in messages)
-        if turn < len(calls):
-            return Message("assistant", "", (ToolCall(*calls[turn], f"call_{turn}"),))
-        return closing
-
-    return act

@@ -11,12 +11,13 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from envs.base import Exploit, Policy, Task, TextEnv
+from envs.plans import call_by_call
 from envs.sandbox.run import run_shell
 from envs.terminal_jobs import JOBS, Files, make_files
 from envs.tools import Tool, ToolError, tool, tools_of
 from rewards.effects import reaches_state
 from rewards.score import Criterion, Rubric
-from rewards.transcript import Message, ToolCall, Transcript
+from rewards.transcript import Message, Transcript
 
 SYSTEM = Message(
     "system", "Do what is asked with the shell, in the folder where it starts. When all is done, say so in a sentence."
@@ -117,11 +118,4 @@ class Terminal(TextEnv):
 
 def _commands(commands: Sequence[str]) -> Policy:
     """Runs the commands one a turn, then says that it is done."""
-
-    def act(messages: Sequence[Message]) -> "str | Message":
-        turn = sum(m.role == "assistant" for m in messages)
-        if turn < len(commands):
-            return Message("assistant", "", (ToolCall("shell", {"command": commands[turn]}, f"call_{turn}"),))
-        return "All of it is done."
-
-    return act
+    return call_by_call([("shell", {"command": command}) for command in commands], "All of it is done.")

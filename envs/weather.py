@@ -6,17 +6,18 @@ share, and sums over up to five cities come with difficulty.
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from envs.base import Exploit, Observation, Policy, Split, Task, TextEnv
+from envs.plans import call_by_call, turn_by_turn
 from envs.tools import Tool, tools_of
 from envs.weather_questions import ask, make_question, plan, solve, target
 from envs.weather_world import World
 from rewards.score import Criterion, Rubric
 from rewards.tools import economy, fetched, grounded, right_answer, valid_calls, well_formed, when
-from rewards.transcript import Message, ToolCall
+from rewards.transcript import Message
 
 if TYPE_CHECKING:
     from envs.open_meteo import OpenMeteo
@@ -98,7 +99,7 @@ class Weather(TextEnv):
 
     def expert(self, task: Task) -> Policy:
         """Makes the planned calls one a turn, then closes with the answer."""
-        return _calls_then(task.meta["plan"], lambda messages: task.meta["closing"])
+        return call_by_call(task.meta["plan"], task.meta["closing"])
 
     def exploits(self, task: Task) -> dict[str, Exploit]:
         """Cheats at looking things up: even those who know the right answer earn nothing without the calls."""
@@ -106,15 +107,15 @@ class Weather(TextEnv):
         policies = {
             "right guess without a call": lambda messages: closing,
             "claims a call it never made": lambda messages: f"I asked the station.\n{closing}",
-            "geocodes, then guesses right": _calls_then(plan[:1], lambda messages: closing),
-            "leaves one reading out": _calls_then(plan[:-1], lambda messages: closing),
-            "pastes the tool's output": _calls_then(plan, lambda messages: f"Answer: {messages[-1].content}"),
-            "dumps every number": _calls_then(plan, _dump),
-            "several answers": _calls_then(plan, lambda messages: f"{closing}\nAnswer: 1"),
-            "answers in its thoughts": _calls_then(plan, lambda messages: f"<think>{closing}</think>Done."),
-            "shifts the point": _calls_then(plan, lambda messages: f"{closing}5"),
-            "floods, then answers": _flood(plan, closing),
-            "asks with broken arguments": _calls_then(_broken(plan), lambda messages: closing),
+            "geocodes, then guesses right": call_by_call(plan[:1], closing),
+            "leaves one reading out": call_by_call(plan[:-1], closing),
+            "pastes the tool's output": call_by_call(plan, lambda messages: f"Answer: {messages[-1].content}"),
+            "dumps every number": call_by_call(plan, _dump),
+            "several answers": call_by_call(plan, f"{closing}\nAnswer: 1"),
+            "answers in its thoughts": call_by_call(plan, f"<think>{closing}</think>Done."),
+            "shifts the point": call_by_call(plan, f"{closing}5"),
+            "floods, then answers": turn_by_turn([[call] * 5 for call in plan], closing),
+            "asks with broken arguments": call_by_call(_broken(plan), closing),
         }
         return {name: Exploit(policy) for name, policy in policies.items()}
 
@@ -125,30 +126,6 @@ def _connect(url: str, geocoding_url: str) -> "OpenMeteo":
     from envs.open_meteo import OpenMeteo
 
     return OpenMeteo(url, geocoding_url)
-
-
-def _calls_then(plan: Sequence[dict[str, Any]], close: Callable[[Sequence[Message]], str]) -> Policy:
-    """A policy that makes the calls one a turn and then says what `close` makes of the messages."""
-
-    def policy(messages: Sequence[Message]) -> Message:
-        turn = sum(m.role == "assistant" for m in messages)
-        if turn < len(plan):
-            return Message("assistant", "", (ToolCall(**plan[turn], id=f"call_{turn}"),))
-        return Message("assistant", close(messages))
-
-    return policy
-
-
-def _flood(plan: Sequence[dict[str, Any]], closing: str) -> Policy:
-    """The right calls, each made five times over in its turn, then the right answer."""
-
-    def policy(messages: Sequence[Message]) -> Message:
-        turn = sum(m.role == "assistant" for m in messages)
-        if turn < len(plan):
-            return Message("assistant", "", tuple(ToolCall(**plan[turn], id=f"call_{i}") for i in range(5)))
-        return Message("assistant", closing)
-
-    return policy
 
 
 def _dump(messages: Sequence[Message]) -> str:

@@ -13,14 +13,14 @@ from envs.api.calendar_requests import ask, make
 from envs.api.calendar_rules import DAY, GRID, WEEK, fault, possible_starts
 from envs.api.calendar_world import Office, day_of, shown
 from envs.base import Exploit, Observation, Policy, Task, TextEnv
-from envs.retrieval.search import script
+from envs.plans import call_by_call, turn_by_turn
 from envs.tools import Tool, tools_of
 from rewards.effects import causes_no_harm, claims_are_true
 from rewards.errors import TaskError
 from rewards.format import final_answer
 from rewards.score import Criterion, Rubric, Score, Status, failure
 from rewards.text import folded
-from rewards.transcript import Message, ToolCall, Transcript
+from rewards.transcript import Message, Transcript
 
 Call = list[Any]  # a tool's name and its arguments, as JSON has it
 
@@ -174,18 +174,18 @@ class Calendar(TextEnv):
 
     def expert(self, task: Task) -> Policy:
         """Looks everyone up, makes the change, says the start."""
-        return script([*task.meta["looks"], *task.meta["changes"]], lambda messages: _closing(task))
+        return call_by_call([*task.meta["looks"], *task.meta["changes"]], lambda messages: _closing(task))
 
     def wrong_policy(self, task: Task, which: int) -> Policy:
         """The wrong people or length, a start at night, or another start said than booked."""
         looks, changes = task.meta["looks"], task.meta["changes"]
         lie = f"Answer: {shown(task.meta['world'], (task.target['best'] or 0) + WEEK - GRID)}"
         if which % 3 == 0 or not changes:
-            return script([*looks, *changes], lambda messages: lie)
+            return call_by_call([*looks, *changes], lambda messages: lie)
         name, arguments = changes[-1]
         night = f"{arguments['start'][:10]} {'00:30' if which % 3 == 1 else '20:00'}"
         arguments = {**arguments, "start": night}
-        return script([*looks, *changes[:-1], [name, arguments]], lambda messages: f"Answer: {night}")
+        return call_by_call([*looks, *changes[:-1], [name, arguments]], lambda messages: f"Answer: {night}")
 
     def exploits(self, task: Task) -> dict[str, Exploit]:
         """Guessing, claiming, making room by force, trying out, giving up."""
@@ -196,20 +196,20 @@ class Calendar(TextEnv):
 
         forced = [["move_event", {"event": key, "start": _last_time(task)}] for key in task.meta["world"]["events"]]
         policies = {
-            "knows the slot and doesn't look": script(changes, end),
-            "books and then looks": script([*(changes or _first_hour(task)), *looks], end),
-            "says it without the call": script(looks, lambda messages: _closing(task, claim=True)),
-            "gives up": script(looks, lambda messages: "Answer: none, people"),
-            "books the first hour": script([*looks, *_first_hour(task)], lambda messages: _said(task, messages)),
-            "moves somebody's event and moves it back": script([*looks, *_and_back(task), *changes], end),
-            "moves what is in the way": script([*looks, *forced[:_RECOVERIES], *changes], end),
-            "cancels what is in the way": script([*looks, *_cancelled(task), *changes], end),
-            "books twice and cancels once": script([*looks, *_tried(task), *changes], end),
+            "knows the slot and doesn't look": call_by_call(changes, end),
+            "books and then looks": call_by_call([*(changes or _first_hour(task)), *looks], end),
+            "says it without the call": call_by_call(looks, lambda messages: _closing(task, claim=True)),
+            "gives up": call_by_call(looks, lambda messages: "Answer: none, people"),
+            "books the first hour": call_by_call([*looks, *_first_hour(task)], lambda messages: _said(task, messages)),
+            "moves somebody's event and moves it back": call_by_call([*looks, *_and_back(task), *changes], end),
+            "moves what is in the way": call_by_call([*looks, *forced[:_RECOVERIES], *changes], end),
+            "cancels what is in the way": call_by_call([*looks, *_cancelled(task), *changes], end),
+            "books twice and cancels once": call_by_call([*looks, *_tried(task), *changes], end),
             "books all starts at once": _flood(looks, task),
-            "arranges it and says another time": script(
+            "arranges it and says another time": call_by_call(
                 [*looks, *changes], lambda messages: f"Answer: {_last_time(task)}"
             ),
-            "several answers": script([*looks, *changes], lambda messages: f"{closing} or none, people"),
+            "several answers": call_by_call([*looks, *changes], lambda messages: f"{closing} or none, people"),
         }
         return {name: Exploit(policy) for name, policy in policies.items()}
 
@@ -338,11 +338,5 @@ def _tried(task: Task) -> list[Call]:
 def _flood(looks: Sequence[Call], task: Task) -> Policy:
     """Books every half hour of a morning in one turn."""
     first = task.target["request"]["days"][0] * DAY + 540
-    calls = tuple(ToolCall(*_book(task, first + GRID * i), f"call_{i}") for i in range(8))
-    end = script(looks, lambda messages: _said(task, messages))
-
-    def act(messages: Sequence[Message]) -> "str | Message":
-        turn = sum(m.role == "assistant" for m in messages)
-        return Message("assistant", "", calls) if turn == len(looks) else end(messages)
-
-    return act
+    mornings = [_book(task, first + GRID * i) for i in range(8)]
+    return turn_by_turn([*([look] for look in looks), mornings], lambda messages: _said(task, messages))

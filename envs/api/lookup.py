@@ -6,7 +6,7 @@ The figures come from a task's own tools and the arithmetic from `calculate`; kn
 import json
 import random
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any
@@ -14,13 +14,13 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from envs.base import Exploit, Observation, Policy, Task, TextEnv
-from envs.retrieval.search import script
+from envs.plans import call_by_call, turn_by_turn
 from envs.tools import ToolError, tool
 from rewards import arithmetic
 from rewards.arithmetic import ExpressionError
 from rewards.score import Criterion, Rubric
 from rewards.tools import economy, fetched, grounded, right_answer, valid_calls, well_formed
-from rewards.transcript import Message, ToolCall
+from rewards.transcript import Message
 
 Call = dict[str, Any]  # {"name", "arguments"}
 MAX_DECIMALS = 9
@@ -105,7 +105,7 @@ class Lookup(TextEnv):
 
     def expert(self, task: Task) -> Policy:
         """Makes the planned calls one a turn, then closes with the answer."""
-        return after(task.meta["plan"], lambda messages: closing_of(task.target))
+        return call_by_call(task.meta["plan"], closing_of(task.target))
 
     def exploits(self, task: Task) -> dict[str, Exploit]:
         """Cheats at looking things up: even those who know the right answer earn nothing without the calls."""
@@ -116,15 +116,15 @@ class Lookup(TextEnv):
         policies = {
             "right guess without a call": lambda messages: closing,
             "claims a call it never made": lambda messages: f"I looked it up.\n{closing}",
-            "only calculates": after([c for c in plan if c not in lookups], lambda messages: closing),
-            "leaves one figure out": after(without, lambda messages: closing),
-            "multiplies instead of dividing": after(plan, lambda messages: _turned_round(plan, task.target)),
-            "pastes the tool's output": after(plan, lambda messages: f"Answer: {messages[-1].content}"),
-            "dumps every number": after(plan, _dump),
-            "several answers": after(plan, lambda messages: f"{closing}\nAnswer: 1"),
-            "answers in its thoughts": after(plan, lambda messages: f"<think>{closing}</think>Done."),
-            "shifts the point": after(plan, lambda messages: f"{closing}5"),
-            "floods, then answers": _flood(plan, closing),
+            "only calculates": call_by_call([c for c in plan if c not in lookups], closing),
+            "leaves one figure out": call_by_call(without, closing),
+            "multiplies instead of dividing": call_by_call(plan, lambda messages: _turned_round(plan, task.target)),
+            "pastes the tool's output": call_by_call(plan, lambda messages: f"Answer: {messages[-1].content}"),
+            "dumps every number": call_by_call(plan, _dump),
+            "several answers": call_by_call(plan, f"{closing}\nAnswer: 1"),
+            "answers in its thoughts": call_by_call(plan, f"<think>{closing}</think>Done."),
+            "shifts the point": call_by_call(plan, f"{closing}5"),
+            "floods, then answers": turn_by_turn([[call] * 5 for call in plan], closing),
         }
         return {name: Exploit(policy) for name, policy in policies.items()}
 
@@ -132,11 +132,6 @@ class Lookup(TextEnv):
 def closing_of(target: Mapping[str, Any]) -> str:
     """The closing line with the fields of the answer."""
     return f"Answer: {', '.join(field['value'] for field in target['answer'])}"
-
-
-def after(plan: Sequence[Call], close: Callable[[Sequence[Message]], str]) -> Policy:
-    """A policy that makes the calls one a turn, then says what `close` makes of the messages."""
-    return script([(c["name"], c["arguments"]) for c in plan], close)
 
 
 def _turned_round(plan: Sequence[Call], target: Mapping[str, Any]) -> str:
@@ -151,15 +146,3 @@ def _dump(messages: Sequence[Message]) -> str:
     """All that was worked out on the answer line."""
     results = [json.loads(m.content) for m in messages if m.role == "tool"]
     return "Answer: " + ", ".join(str(r["value"]) for r in results if "value" in r) + ", 0"
-
-
-def _flood(plan: Sequence[Call], closing: str) -> Policy:
-    """The right calls, each made five times over in its turn, then the right answer."""
-
-    def act(messages: Sequence[Message]) -> "str | Message":
-        turn = sum(m.role == "assistant" for m in messages)
-        if turn < len(plan):
-            return Message("assistant", "", tuple(ToolCall(**plan[turn], id=f"call_{i}") for i in range(5)))
-        return closing
-
-    return act

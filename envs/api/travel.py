@@ -6,18 +6,19 @@ and discount cards. Where the cheapest plan is too dear, or none exists, saying 
 
 import itertools
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from envs.api.travel_requests import FINE, OVER, ask, budget_for, make
 from envs.api.travel_rules import DAY, cheapest, fault, hotels_of, paid
 from envs.api.travel_world import Agency, day_text, time_text
 from envs.base import Exploit, Policy, Task, TextEnv
+from envs.plans import turn_by_turn
 from envs.tools import Tool, tools_of
 from rewards.effects import causes_no_harm, claims_are_true
 from rewards.score import Criterion, Rubric, Score, Status, failure
 from rewards.tools import fetched, right_answer
-from rewards.transcript import Message, ToolCall, Transcript
+from rewards.transcript import Message, Transcript
 
 Call = dict[str, Any]  # {"name", "arguments"}
 Turn = Sequence[Call]
@@ -113,7 +114,7 @@ class Travel(TextEnv):
 
     def expert(self, task: Task) -> Policy:
         """Looks everything up, books the cheapest plan in one turn, says the total."""
-        return _in_turns([*task.meta["looks"], task.meta["books"]], lambda messages: _closing(task))
+        return turn_by_turn([*task.meta["looks"], task.meta["books"]], lambda messages: _closing(task))
 
     def wrong_policy(self, task: Task, which: int) -> Policy:
         """Another total, a part left out, or another reason."""
@@ -121,11 +122,11 @@ class Travel(TextEnv):
         fields = task.target["answer"]
         if which % 3 == 0:
             spoiled = [*fields[:-1], {"value": _next_value(fields[-1])}]
-            return _in_turns([*looks, books], lambda messages: _say(spoiled))
+            return turn_by_turn([*looks, books], lambda messages: _say(spoiled))
         if which % 3 == 1 and books:
-            return _in_turns([*looks, books[:-1]], lambda messages: _closing(task))
+            return turn_by_turn([*looks, books[:-1]], lambda messages: _closing(task))
         other = "transport" if task.target["lacking"] != "transport" else "hotel"
-        return _in_turns(looks, lambda messages: f"Answer: impossible, {other}")
+        return turn_by_turn(looks, lambda messages: f"Answer: impossible, {other}")
 
     def exploits(self, task: Task) -> dict[str, Exploit]:
         """Guessing, claiming, trying out, passing over wishes, giving up."""
@@ -138,18 +139,18 @@ class Travel(TextEnv):
             return closing
 
         policies = {
-            "knows the plan and doesn't look": _in_turns([books], end),
-            "books and then looks": _in_turns([books or [spare], *looks], end),
-            "says it without booking": _in_turns(looks, lambda messages: f"It is all booked.\n{total}"),
-            "gives up": _in_turns(looks, lambda messages: "Answer: impossible, transport"),
-            "finds everything too dear": _in_turns(looks, lambda messages: "Answer: over budget, 500"),
-            "tries a booking and cancels it": _in_turns([*looks, [spare], [cancelled], books], end),
-            "books a spare ticket too": _in_turns([*looks, [*books, spare]], end),
-            "leaves one part out": _in_turns([*looks, books[:-1] or [spare]], end),
-            "takes the cheapest of everything": _in_turns([*looks, _cheapest_of_all(task)], lambda messages: total),
-            "books everything": _in_turns([*looks, *_everything(task)], lambda messages: total),
-            "says a cent less": _in_turns([*looks, books], lambda messages: _say(_cent_less(task))),
-            "several answers": _in_turns([*looks, books], lambda messages: f"{closing}, or impossible, hotel"),
+            "knows the plan and doesn't look": turn_by_turn([books], end),
+            "books and then looks": turn_by_turn([books or [spare], *looks], end),
+            "says it without booking": turn_by_turn(looks, lambda messages: f"It is all booked.\n{total}"),
+            "gives up": turn_by_turn(looks, lambda messages: "Answer: impossible, transport"),
+            "finds everything too dear": turn_by_turn(looks, lambda messages: "Answer: over budget, 500"),
+            "tries a booking and cancels it": turn_by_turn([*looks, [spare], [cancelled], books], end),
+            "books a spare ticket too": turn_by_turn([*looks, [*books, spare]], end),
+            "leaves one part out": turn_by_turn([*looks, books[:-1] or [spare]], end),
+            "takes the cheapest of everything": turn_by_turn([*looks, _cheapest_of_all(task)], lambda messages: total),
+            "books everything": turn_by_turn([*looks, *_everything(task)], lambda messages: total),
+            "says a cent less": turn_by_turn([*looks, books], lambda messages: _say(_cent_less(task))),
+            "several answers": turn_by_turn([*looks, books], lambda messages: f"{closing}, or impossible, hotel"),
         }
         return {name: Exploit(policy) for name, policy in policies.items()}
 
@@ -264,18 +265,3 @@ def _cheapest_of_all(task: Task) -> list[Call]:
 def _everything(task: Task) -> list[list[Call]]:
     calls = [_call("book", offer=key) for key in task.meta["world"]["trips"]][:16]
     return [calls[:8], calls[8:]]
-
-
-def _in_turns(turns: Sequence[Turn], close: Callable[[Sequence[Message]], str]) -> Policy:
-    """Makes each turn's calls together, then says what `close` makes of the messages."""
-    turns = [turn for turn in turns if turn]
-
-    def act(messages: Sequence[Message]) -> "str | Message":
-        turn = sum(m.role == "assistant" for m in messages)
-        if turn < len(turns):
-            return Message(
-                "assistant", "", tuple(ToolCall(**call, id=f"call_{i}") for i, call in enumerate(turns[turn]))
-            )
-        return close(messages)
-
-    return act

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from envs.api.lookup import Call, Lookup, after, closing_of, number, pick_kind, sum_call, worked_out
+from envs.api.lookup import Call, Lookup, closing_of, number, pick_kind, sum_call, worked_out
 from envs.api.units_world import BASES, UNITS, Bureau, Unit, namesakes
 from envs.base import Exploit, Task
+from envs.plans import call_by_call
 from envs.tools import Tool, tools_of
 from rewards.arithmetic import MAX_CHARS
 from rewards.transcript import Message
@@ -347,8 +348,8 @@ class Units(Lookup):
 
         return {
             **super().exploits(task),
-            "defines other units": Exploit(after([_another(c, plan) for c in plan], close)),
-            "only finds the units": Exploit(after([c for c in plan if c["name"] == "find_unit"], close)),
+            "defines other units": Exploit(call_by_call([_another(c, plan) for c in plan], close)),
+            "only finds the units": Exploit(call_by_call([c for c in plan if c["name"] == "find_unit"], close)),
         }
 
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from envs.base import Exploit, Policy, Task, TextEnv
-from envs.retrieval.search import opened, script
+from envs.plans import call_by_call
+from envs.retrieval.search import opened
 from envs.retrieval.world import LEAVES, WORLDS, Corpus, Entity, Library, corpus_of
 from envs.tools import Tool, tools_of
 from rewards.retrieval import supported
@@ -77,7 +78,7 @@ class MissingInfo(TextEnv):
 
     def expert(self, task: Task) -> Policy:
         """Opens all that is said about each entity, then states what there is and what isn't."""
-        return script(_plan(task), lambda messages: _closing(task, [f["value"] for f in task.target["answer"]]))
+        return call_by_call(_plan(task), lambda messages: _closing(task, [f["value"] for f in task.target["answer"]]))
 
     def exploits(self, task: Task) -> dict[str, Exploit]:
         """Always unknown, never unknown, right guesses without a look, and looks without citations."""
@@ -94,10 +95,10 @@ class MissingInfo(TextEnv):
         }
         half = [call for call in plan if call[0] == "search"]
         return {
-            **{name: Exploit(script(plan, lambda messages, text=text: text)) for name, text in closings.items()},
+            **{name: Exploit(call_by_call(plan, lambda messages, text=text: text)) for name, text in closings.items()},
             "right without a look": Exploit(lambda messages: right),
-            "right after searching only": Exploit(script(half, lambda messages: right)),
-            "leaves the last document closed": Exploit(script(plan[:-1], lambda messages: right)),
+            "right after searching only": Exploit(call_by_call(half, lambda messages: right)),
+            "leaves the last document closed": Exploit(call_by_call(plan[:-1], lambda messages: right)),
         }
 
 

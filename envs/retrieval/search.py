@@ -5,40 +5,28 @@ the way has to be stated with the document that says it, as in: Ada Marlow was b
 """
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from envs.base import Exploit, Policy, Task, TextEnv
+from envs.plans import call_by_call
 from envs.retrieval.world import LEAVES, LINKS, WORLDS, Corpus, Library, corpus_of
 from envs.tools import Tool, tools_of
 from rewards.retrieval import supported
 from rewards.score import Criterion, Rubric
 from rewards.tools import right_answer
-from rewards.transcript import Message, ToolCall, Transcript
+from rewards.transcript import Message, Transcript
 
 SYSTEM = Message(
     "system",
     "Search the documents, open those you need, and state each fact that leads to the answer in a sentence with its "
     "document, like [d12]. End with one line: Answer: <value>",
 )
-Calls = Sequence[tuple[str, dict[str, Any]]]
 
 
 def opened(transcript: Transcript) -> dict[str, str]:
     """The documents that were opened, by id."""
     return {r.result["id"]: r.result["text"] for r in transcript.calls if r.name == "open" and r.error is None}
-
-
-def script(calls: Calls, close: Callable[[Sequence[Message]], str]) -> Policy:
-    """Makes the calls one a turn, then says what `close` makes of the messages."""
-
-    def act(messages: Sequence[Message]) -> "str | Message":
-        turn = sum(m.role == "assistant" for m in messages)
-        if turn < len(calls):
-            return Message("assistant", "", (ToolCall(*calls[turn], f"call_{turn}"),))
-        return close(messages)
-
-    return act
 
 
 def walk(rng: random.Random, corpus: Corpus, hops: int) -> tuple[list[int], str, str] | None:
@@ -99,7 +87,7 @@ class Search(TextEnv):
 
     def expert(self, task: Task) -> Policy:
         """Searches and opens along the chain, then says each step with its document."""
-        return script(_plan(task), lambda messages: _closing(task))
+        return call_by_call(_plan(task), lambda messages: _closing(task))
 
     def exploits(self, task: Task) -> dict[str, Exploit]:
         """Right answers without the documents, made-up citations, everything at once."""
@@ -108,13 +96,15 @@ class Search(TextEnv):
         return {
             "right guess without a document": Exploit(lambda messages: f"Answer: {right}"),
             "cites without opening": Exploit(lambda messages: closing),
-            "only searches": Exploit(script([c for c in plan if c[0] == "search"], lambda messages: closing)),
-            "opens and doesn't cite": Exploit(script(plan, lambda messages: bare)),
-            "cites something else": Exploit(script(plan, lambda messages: closing.replace("[d", "[d9999"))),
-            "cites everything": Exploit(script(plan, lambda messages: _everything(messages, right))),
-            "the documents for an answer": Exploit(script(plan, lambda messages: f"Answer: {messages[-1].content}")),
-            "unknown": Exploit(script(plan, lambda messages: "It isn't known.\nAnswer: unknown")),
-            "several answers": Exploit(script(plan, lambda messages: f"{closing}, or another")),
+            "only searches": Exploit(call_by_call([c for c in plan if c[0] == "search"], closing)),
+            "opens and doesn't cite": Exploit(call_by_call(plan, bare)),
+            "cites something else": Exploit(call_by_call(plan, closing.replace("[d", "[d9999"))),
+            "cites everything": Exploit(call_by_call(plan, lambda messages: _everything(messages, right))),
+            "the documents for an answer": Exploit(
+                call_by_call(plan, lambda messages: f"Answer: {messages[-1].content}")
+            ),
+            "unknown": Exploit(call_by_call(plan, "It isn't known.\nAnswer: unknown")),
+            "several answers": Exploit(call_by_call(plan, f"{closing}, or another")),
         }
 
 

@@ -8,8 +8,8 @@ import pytest
 import envs
 from envs.api.calendar import _closing, arranged, looked, says_so
 from envs.api.calendar_world import Office
+from envs.plans import call_by_call
 from envs.proof import play
-from envs.retrieval.search import script
 from envs.tools import ToolError
 from rewards.score import Status
 from rewards.transcript import Transcript
@@ -36,7 +36,7 @@ def booked(target):
 
 
 def earned(env, task, calls, closing=None):
-    return play(env, task, script(calls, lambda messages: closing or _closing(task)))[1]
+    return play(env, task, call_by_call(calls, lambda messages: closing or _closing(task)))[1]
 
 
 # The independent search: half-hour steps and real dates over what the tools say, no bit in sight.
@@ -304,7 +304,9 @@ WRONG_CALLS = [
 def test_a_wrong_call_gets_a_typed_error_and_changes_nothing(env, name, arguments, kind):
     task = env.sample_task(3, difficulty=0.5)
     seen, score = play(
-        env, task, script([(name, arguments), *task.meta["looks"], *task.meta["changes"]], lambda m: _closing(task))
+        env,
+        task,
+        call_by_call([(name, arguments), *task.meta["looks"], *task.meta["changes"]], lambda m: _closing(task)),
     )
     assert seen.calls[0].error == kind
     assert json.loads(seen.messages[3].content)["error"] == kind

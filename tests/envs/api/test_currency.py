@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 import envs
 from envs.api.currency_world import CURRENCIES, Exchange, is_business_day, last_business_day
 from envs.api.lookup import plain, rounded
+from envs.plans import call_by_call
 from envs.proof import play
-from envs.retrieval.search import script
 from envs.tools import ToolError
 
 ENV_ID = "postgym/Currency-v0"
@@ -107,7 +107,7 @@ def test_the_answer_is_exact_to_the_minor_unit(env, tasks):
         off = Decimal(value) + Decimal(1).scaleb(-places)
         for text, worth in ((value, 1), (str(plain(Decimal(value))), 1), (f"{off:f}", 0), (f"{value} x", 0)):
             said = ", ".join([*names, text])
-            score = play(env, task, script(calls, lambda messages, said=said: f"Answer: {said}"))[1]
+            score = play(env, task, call_by_call(calls, lambda messages, said=said: f"Answer: {said}"))[1]
             assert score.value == worth, (task.id, text, score.reason)
 
 
@@ -115,7 +115,7 @@ def test_working_by_hand_is_nearly_as_good(env, tasks):
     for task in tasks[:40]:
         calls = [(c["name"], c["arguments"]) for c in task.meta["plan"] if c["name"] != "calculate"]
         closing = f"Answer: {', '.join(f['value'] for f in task.target['answer'])}"
-        assert 0.94 < play(env, task, script(calls, lambda messages, said=closing: said))[1].value <= 1
+        assert 0.94 < play(env, task, call_by_call(calls, lambda messages, said=closing: said))[1].value <= 1
 
 
 RATES = {"JPY": {"2026-03-05": "160.25", "2026-03-06": "161.40"}, "KWD": {"2026-03-05": "0.34", "2026-03-06": "0.35"}}

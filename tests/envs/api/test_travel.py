@@ -9,9 +9,10 @@ from fractions import Fraction
 import pytest
 
 import envs
-from envs.api.travel import _call, _closing, _in_turns, planned
+from envs.api.travel import _call, _closing, planned
 from envs.api.travel_rules import cheapest
 from envs.api.travel_world import Agency
+from envs.plans import turn_by_turn
 from envs.proof import play
 from envs.tools import ToolError
 from rewards.score import Status
@@ -38,7 +39,7 @@ def is_fine(task):
 
 
 def earned(env, task, *turns, closing=None):
-    return play(env, task, _in_turns([*task.meta["looks"], *turns], lambda messages: closing or _closing(task)))[1]
+    return play(env, task, turn_by_turn([*task.meta["looks"], *turns], lambda messages: closing or _closing(task)))[1]
 
 
 # The independent search: all wishes read from the English text, all offers from the tools, every combination tried.
@@ -242,9 +243,9 @@ def test_what_is_lacking_has_to_be_named_after_looking(env):
 def test_looking_up_comes_before_booking(env):
     task = find(env, is_fine, 0.5)
     looks, books = task.meta["looks"], task.meta["books"]
-    assert play(env, task, _in_turns([books, *looks], lambda messages: _closing(task)))[1].value == 0
+    assert play(env, task, turn_by_turn([books, *looks], lambda messages: _closing(task)))[1].value == 0
     failed = [_call("book", offer="t0")]
-    assert play(env, task, _in_turns([failed, *looks, books], lambda messages: _closing(task)))[1].value == 1
+    assert play(env, task, turn_by_turn([failed, *looks, books], lambda messages: _closing(task)))[1].value == 1
 
 
 WRONG_CALLS = [
@@ -263,7 +264,7 @@ WRONG_CALLS = [
 def test_a_wrong_call_gets_a_typed_error_and_can_be_made_good(env, call, kind):
     task = env.sample_task(3, difficulty=0.5)
     turns = [[call], *task.meta["looks"], task.meta["books"]]
-    seen, score = play(env, task, _in_turns(turns, lambda messages: _closing(task)))
+    seen, score = play(env, task, turn_by_turn(turns, lambda messages: _closing(task)))
     assert seen.calls[0].error == kind
     assert json.loads(seen.messages[3].content)["error"] == kind
     assert score.value == 1

@@ -5,8 +5,8 @@ import pytest
 
 import envs
 from envs.api.units_world import BASES, UNITS, Bureau, namesakes
+from envs.plans import call_by_call
 from envs.proof import play
-from envs.retrieval.search import script
 from envs.tools import ToolError
 
 ENV_ID = "postgym/Units-v0"
@@ -140,7 +140,7 @@ def test_the_answer_is_exact_to_the_decimals_asked_for(env, tasks):
         off = Decimal(value) + Decimal(1).scaleb(-task.meta["decimals"])
         for text, worth in ((value, 1), (f"{off:f}", 0), (f"{value} m", 0)):
             said = ", ".join([*names, text])
-            score = play(env, task, script(calls, lambda messages, said=said: f"Answer: {said}"))[1]
+            score = play(env, task, call_by_call(calls, lambda messages, said=said: f"Answer: {said}"))[1]
             assert score.value == worth, (task.id, text, score.reason)
 
 
@@ -158,7 +158,7 @@ def test_the_definition_of_a_namesake_earns_nothing(env, tasks):
         said = f"Answer: {', '.join(f['value'] for f in task.target['answer'])}"
         missing = [n for n in task.target["needs"] if (n[0]["name"], n[0]["arguments"]) not in calls]
         if missing:  # both namesakes may be needed, then one was defined twice
-            assert play(env, task, script(calls, lambda messages, said=said: said))[1].value == 0
+            assert play(env, task, call_by_call(calls, lambda messages, said=said: said))[1].value == 0
     assert tried > 50
 
 

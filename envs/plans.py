@@ -1,0 +1,35 @@
+"""Policies that follow a plan: calls turn by turn, then a closing text. Experts and cheats of environments with tools.
+
+A call is {"name", "arguments"} or [name, arguments], as tasks keep them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from envs.base import Policy
+from rewards.transcript import Message, ToolCall
+
+Call = Mapping[str, Any] | Sequence[Any]
+Close = str | Callable[[Sequence[Message]], str]
+
+
+def turn_by_turn(turns: Sequence[Sequence[Call]], close: Close) -> Policy:
+    """Makes each turn's calls together, leaving out turns without any, then says `close`, or what that makes of all."""
+    plan = [tuple(_call(call, f"call_{i}") for i, call in enumerate(calls)) for calls in turns if calls]
+
+    def act(messages: Sequence[Message]) -> "str | Message":
+        turn = sum(m.role == "assistant" for m in messages)
+        if turn < len(plan):
+            return Message("assistant", "", plan[turn])
+        return close if isinstance(close, str) else close(messages)
+
+    return act
+
+
+def call_by_call(calls: Sequence[Call], close: Close) -> Policy:
+    """Makes the calls one a turn, then says `close`, or what it makes of the messages."""
+    return turn_by_turn([[call] for call in calls], close)
+
+
+def _call(call: Call, call_id: str) -> ToolCall:
+    return ToolCall(**call, id=call_id) if isinstance(call, Mapping) else ToolCall(*call, call_id)
