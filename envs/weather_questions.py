@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from envs.kinds import pick_kind
 from envs.weather_world import LAST_DAY, UNITS, make_cities, make_names, reading, shown
 
 City = dict[str, Any]  # as make_cities returns it
@@ -18,8 +19,6 @@ _KINDS = (  # (the difficulty from which it is asked, the kind of question)
     (0.7, "warmest"),
     (0.85, "spread"),
 )
-_WINDOW = 3  # only the hardest few of the kinds that a difficulty admits are asked,
-_TOP_WINDOW, _TOP_FROM = 2, 0.9  # and near the top only those over many cities
 _HALVES_FROM, _NORTHERNMOST_FROM = 0.5, 0.75
 
 
@@ -135,11 +134,6 @@ def target(q: Question) -> dict[str, Any]:
     }
 
 
-def _pick_kind(rng: random.Random, difficulty: float) -> str:
-    window = _TOP_WINDOW if difficulty >= _TOP_FROM else _WINDOW
-    return rng.choice([kind for start, kind in _KINDS if start <= difficulty][-window:])
-
-
 def _pick_days(rng: random.Random, kind: str, difficulty: float) -> tuple[int, ...]:
     later = rng.randint(1, LAST_DAY)
     if kind == "peak":
@@ -188,7 +182,7 @@ def make_question(
         draw: where cities come from, as `made_up`.
         read: fills in the temperatures of a city that is meant, where `draw` leaves them out.
     """
-    kind = _pick_kind(rng, difficulty)
+    kind = pick_kind(rng, _KINDS, difficulty)
     unit = UNITS[1] if rng.random() < min(0.5, max(0.0, 2 * difficulty - 0.1)) else UNITS[0]
     days = _pick_days(rng, kind, difficulty)
     shared = max(0.0, min(0.9, 1.5 * (difficulty - 0.25)))

@@ -12,8 +12,9 @@ from decimal import Decimal
 from typing import Any
 
 from envs.api.currency_world import CURRENCIES, DAYS, HOUSES, Exchange, is_business_day, last_business_day, make_rates
-from envs.api.lookup import Call, Lookup, closing_of, number, pick_kind, plain, sum_call, worked_out
+from envs.api.lookup import Call, Lookup, closing_of, number, plain, sum_call, worked_out
 from envs.base import Exploit, Task
+from envs.kinds import pick_kind
 from envs.plans import call_by_call
 from envs.tools import Tool, tools_of
 from rewards.transcript import Message

@@ -4,7 +4,6 @@ The figures come from a task's own tools and the arithmetic from `calculate`; kn
 """
 
 import json
-import random
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -25,8 +24,6 @@ from rewards.transcript import Message
 Call = dict[str, Any]  # {"name", "arguments"}
 MAX_DECIMALS = 9
 _RECOVERIES = 2  # calls that may go wrong before the turns run out
-_WINDOW = 3  # only the hardest few of the kinds that a difficulty admits are asked,
-_TOP_WINDOW, _TOP_FROM = 2, 0.9  # and near the top only those with most to do
 _OPERATOR = re.compile(r" [-+*/] ")  # between two values; a sign has no blank behind it
 _OPPOSITES = str.maketrans("*/+-", "/*-+")
 
@@ -40,12 +37,6 @@ LOOKUP_RUBRIC = Rubric(
         Criterion("grounded", grounded, 0.05),
     ]
 )
-
-
-def pick_kind(rng: random.Random, kinds: Sequence[tuple[float, str]], difficulty: float) -> str:
-    """One of the hardest few kinds of question, each told with the difficulty from which it is asked."""
-    window = _TOP_WINDOW if difficulty >= _TOP_FROM else _WINDOW
-    return rng.choice([kind for start, kind in kinds if start <= difficulty][-window:])
 
 
 def rounded(value: Fraction, decimals: int) -> Decimal:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from envs.api.lookup import Call, Lookup, closing_of, number, pick_kind, sum_call, worked_out
+from envs.api.lookup import Call, Lookup, closing_of, number, sum_call, worked_out
 from envs.api.units_world import BASES, UNITS, Bureau, Unit, namesakes
 from envs.base import Exploit, Task
+from envs.kinds import pick_kind
 from envs.plans import call_by_call
 from envs.tools import Tool, tools_of
 from rewards.arithmetic import MAX_CHARS

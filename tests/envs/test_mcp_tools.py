@@ -3,9 +3,7 @@
 import json
 import os
 import pickle
-import socket
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from rewards.format import final_answer
 from rewards.score import Criterion, Rubric, Score
 from rewards.transcript import Message, ToolCall
 from tests.envs.mcp_pantry import server as pantry
+from tests.serving import served
 
 PANTRY = Path(__file__).with_name("mcp_pantry.py")
 
@@ -248,22 +247,12 @@ def test_a_servers_tools_can_have_faults_in_front_of_them():
 
 
 def test_a_server_at_an_url_serves_the_same_tools():
-    import uvicorn
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        web = uvicorn.Server(uvicorn.Config(pantry.streamable_http_app(), log_level="error"))
-        thread = threading.Thread(target=web.run, args=([listener],), daemon=True)
-        thread.start()
-        while not web.started:
-            time.sleep(0.01)
-        far = McpTools(url=f"http://127.0.0.1:{listener.getsockname()[1]}/mcp")
+    with served(pantry.streamable_http_app()) as url:
+        far = McpTools(url=f"{url}/mcp")
         assert call(far, "items") == {"result": []}
         with pytest.raises(ToolError, match="no tea here"):
             call(far, "count", item="tea")
         count = next(t for t in far.tools if t.name == "count")
-        web.should_exit = True
-        thread.join()
     with pytest.raises(EnvError):
         count.call({"item": "tea"})
     far.close()

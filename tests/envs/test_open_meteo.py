@@ -4,11 +4,8 @@ import json
 import pickle
 import random
 import socket
-import threading
-import time
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
 
@@ -21,6 +18,7 @@ from envs.transport.retrying import retrying
 from envs.weather_questions import solve
 from rewards.errors import ConfigError, EnvError, TaskError
 from rewards.transcript import Message, ToolCall
+from tests.serving import served
 
 COUNTRIES = ("United Kingdom", "Canada", "United States", "Spain", "New Zealand")
 
@@ -116,17 +114,8 @@ class FakeOpenMeteo:
 @pytest.fixture(scope="module")
 def running():
     fake = FakeOpenMeteo()
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        fake.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server = uvicorn.Server(uvicorn.Config(fake.app(), log_level="error", lifespan="off"))
-        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
+    with served(fake.app()) as fake.url:
         yield fake
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture

@@ -2,14 +2,13 @@
 
 import contextlib
 import json
-import socket
 import threading
-import time
 from collections.abc import Iterator
 
-import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
+
+from tests.serving import served
 
 
 class FakeJudge:
@@ -61,15 +60,7 @@ def completion(message: dict, **more: object) -> Response:
 def serving(fake: FakeJudge | None = None) -> Iterator[FakeJudge]:
     """A `FakeJudge`, or `fake`, at a free port of this machine."""
     fake = fake or FakeJudge()
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        fake.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        server = uvicorn.Server(uvicorn.Config(fake.app(), log_level="error", lifespan="off"))
-        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
+    with served(fake.app()) as url:
+        fake.url = f"{url}/v1"
         yield fake
         fake.released.set()
-        server.should_exit = True
-        thread.join()

@@ -8,6 +8,17 @@ from pathlib import Path
 
 from rollout.chat import ChatRenderer
 
+TOOLS = (
+    {
+        "type": "function",
+        "function": {
+            "name": "look",
+            "description": "Opens a box.",
+            "parameters": {"type": "object", "properties": {"box": {"type": "integer"}}},
+        },
+    },
+)
+
 TEMPLATES = Path(__file__).parents[1] / "data" / "templates"
 _TEXT = [
     "the user asks and the assistant answers, a tool says what it found",

@@ -5,17 +5,7 @@ from hypothesis import strategies as st
 from rewards.errors import ConfigError
 from rewards.transcript import Message
 from rollout.chat import ChatRenderer
-
-TOOLS = (
-    {
-        "type": "function",
-        "function": {
-            "name": "look",
-            "description": "Opens a box.",
-            "parameters": {"type": "object", "properties": {"box": {"type": "integer"}}},
-        },
-    },
-)
+from tests.rollout.families import TOOLS
 
 
 def test_the_prompt_shows_system_text_tools_and_opens_the_assistant_turn(renderer):

@@ -19,21 +19,11 @@ from rollout.chat import ChatRenderer
 from rollout.engine import Completion, Sampling, ScriptedEngine
 from rollout.episode import Limits, run_episode
 from rollout.tool_formats import FORMATS
-from tests.rollout.families import FAMILIES, renderer_of, tokenizer_of
+from tests.rollout.families import FAMILIES, TOOLS, renderer_of, tokenizer_of
 from tests.worlds import Lookup
 
 NAMES = sorted(FAMILIES)
 LIMITS = Limits(max_context=50_000)
-TOOLS = (
-    {
-        "type": "function",
-        "function": {
-            "name": "look",
-            "description": "Opens a box.",
-            "parameters": {"type": "object", "properties": {"box": {"type": "integer"}}},
-        },
-    },
-)
 LOOK = ToolCall("look", {"box": 1}, "call_0")
 
 

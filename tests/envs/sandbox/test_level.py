@@ -1,17 +1,12 @@
 """Which walls a machine has, what stands in for them, and sandboxes on other hosts."""
 
-import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
-import uvicorn
 
 from envs.sandbox import level as levels
 from envs.sandbox.containers import Bubblewrap, Gvisor
@@ -23,6 +18,7 @@ from envs.sandbox.remote import Remote, make_server
 from envs.sandbox.result import read_result
 from envs.sandbox.run import run_function, run_shell
 from rewards.errors import EnvError
+from tests.serving import served
 
 ROOT = Path(__file__).parents[3]
 SQUARE = "def f(x):\n    return x * x"
@@ -141,22 +137,9 @@ def test_an_ordinary_user_has_walls_too():
     assert "processes" in ended.stdout
 
 
-@contextlib.contextmanager
-def served(backend, token=None):
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(make_server(backend, token), log_level="error"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        thread.join()
-
-
 def test_a_sandbox_on_another_host_gives_the_same(monkeypatch):
     here = level().backend
-    with served(here, "secret") as url:
+    with served(make_server(here, "secret")) as url:
         monkeypatch.setenv("POSTGYM_SANDBOX_TOKEN", "secret")
         monkeypatch.setenv("POSTGYM_SANDBOX", url)
         assert level().name == "remote"
@@ -183,7 +166,7 @@ def test_hosts_share_the_load_and_stand_in_for_each_other(monkeypatch):
     first, second = Counting(), Counting()
     monkeypatch.delenv("POSTGYM_SANDBOX_TOKEN", raising=False)
     job = Job(SQUARE, "f", [[3]], Limits())
-    with served(first) as a, served(second) as b:
+    with served(make_server(first)) as a, served(make_server(second)) as b:
         pool = Remote([a, b])
         for _ in range(6):
             assert read_result(pool.execute(job), 1).calls[0].value == 9
@@ -198,7 +181,7 @@ def test_hosts_share_the_load_and_stand_in_for_each_other(monkeypatch):
 def test_a_server_turns_away_strangers_and_nonsense(monkeypatch):
     import httpx
 
-    with served(level().backend, "secret") as url:
+    with served(make_server(level().backend, "secret")) as url:
         monkeypatch.setenv("POSTGYM_SANDBOX_TOKEN", "guess")
         with pytest.raises(EnvError, match="401"):
             Remote([url]).execute(Job(SQUARE, "f", [[3]], Limits()))

@@ -3,35 +3,18 @@
 import contextlib
 import re
 import shutil
-import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from rollout.catalogue import scan
 from rollout.store import read_groups, read_trajectory, write_groups
 from tests.runs import with_text
-from trainer.view.server import bind, make_app
+from tests.serving import served
+from trainer.view.server import make_app
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 HOSTILE = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'><b>bold</b>"
-
-
-@contextlib.contextmanager
-def serving(folder) -> Iterator[str]:
-    """The page of a folder at an address of its own."""
-    import uvicorn
-
-    with bind("127.0.0.1", 0) as bound:
-        server = uvicorn.Server(uvicorn.Config(make_app(folder), log_level="error"))
-        worker = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
-        worker.start()
-        try:
-            yield f"http://127.0.0.1:{bound.getsockname()[1]}/"
-        finally:
-            server.should_exit = True
-            worker.join()
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +41,8 @@ def maker(browser, made_run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(maker):
-    with serving(maker.folder) as at:
-        yield at
+    with served(make_app(maker.folder)) as at:
+        yield f"{at}/"
 
 
 @pytest.fixture
@@ -216,8 +199,8 @@ def test_what_a_model_wrote_is_shown_and_never_run(page, address):
 
 def test_new_rounds_appear_without_a_reload_and_leave_the_reader_in_peace(browser, made_run, tmp_path):
     maker = made_run.copied(tmp_path)
-    with serving(maker.folder) as at, opened(browser) as page:
-        page.goto(f"{at}#/episodes/step-00000/1")
+    with served(make_app(maker.folder)) as at, opened(browser) as page:
+        page.goto(f"{at}/#/episodes/step-00000/1")
         page.wait_for_selector(".tokens span")
         page.evaluate("window.notReloaded = true")
         page.locator("input[value=logprob]").check(force=True)
@@ -225,7 +208,7 @@ def test_new_rounds_appear_without_a_reload_and_leave_the_reader_in_peace(browse
         until(page, "document.querySelector('#state').innerText === 'round 4 of 40'")
         until(page, "document.querySelector('.row').innerText.includes('round 3')")
         assert page.locator("input[value=logprob]").is_checked(), "the open episode stays as it was"
-        page.goto(f"{at}#/curves")
+        page.goto(f"{at}/#/curves")
         page.wait_for_selector("[data-card=Reward] polyline")
         before = page.locator("[data-card=Reward] polyline").first.get_attribute("points").split()
         maker.step(4, 0.9)
@@ -241,7 +224,7 @@ def test_new_rounds_appear_without_a_reload_and_leave_the_reader_in_peace(browse
 def test_a_viewer_that_has_stopped_is_said(browser, maker):
     context = browser.new_context()
     page = context.new_page()
-    with serving(maker.folder) as at:
+    with served(make_app(maker.folder)) as at:
         page.goto(at)
         page.wait_for_selector("polyline")
     until(page, "!document.querySelector('#trouble').hidden")
@@ -254,8 +237,8 @@ def test_a_broken_file_stays_named_until_it_is_mended(browser, made_run, tmp_pat
     path = maker.folder / "trajectories" / "step-00001.parquet"
     whole = path.read_bytes()
     path.write_bytes(b"PAR1")
-    with serving(maker.folder) as at, opened(browser) as page:
-        page.goto(f"{at}#/episodes")
+    with served(make_app(maker.folder)) as at, opened(browser) as page:
+        page.goto(f"{at}/#/episodes")
         until(page, "document.querySelector('#trouble').innerText.includes('step-00001.parquet can')")
         page.wait_for_timeout(2500)  # another look
         assert page.locator("#trouble").is_visible()
@@ -298,8 +281,8 @@ def test_thousands_of_episodes_are_listed_at_once(browser, maker, tmp_path):
         shutil.copy(
             folder / "trajectories" / "step-00001.parquet", folder / "trajectories" / f"step-{step:05d}.parquet"
         )
-    with serving(folder) as at, opened(browser) as page:
-        page.goto(f"{at}#/episodes")
+    with served(make_app(folder)) as at, opened(browser) as page:
+        page.goto(f"{at}/#/episodes")
         page.wait_for_selector(".row")
         assert "of 4878" in page.locator(".pages").inner_text()
         started = time.monotonic()
