@@ -126,13 +126,14 @@ def prove(env: TextEnv, n: int = 200, n_null: int = 40) -> list[ProofRow]:
     rows = [_row(env, "expert", [_played(env, t, env.expert(t))[1] for t in _tasks(env, n)], None, "")]
     tasks = _tasks(env, n_null)
     rows.append(_wrong_row(env, tasks))
-    exploits = {name: (e.bound, e.reason) for name, e in env.exploits(tasks[0]).items()}
-    for name, (bound, reason) in exploits.items():
-        scores = [_played(env, t, env.exploits(t)[name].policy)[1] for t in tasks]
-        rows.append(_row(env, f"exploit: {name}", scores, bound, reason))
+    cheats = [env.exploits(t) for t in tasks]
+    for name, exploit in cheats[0].items():
+        scores = [_played(env, t, own[name].policy)[1] for t, own in zip(tasks, cheats, strict=True)]
+        rows.append(_row(env, f"exploit: {name}", scores, exploit.bound, exploit.reason))
     commonest = commonest_answer(env)
-    for name in null_policies(env, tasks[0]):
-        scores = [play(env, t, null_policies(env, t, commonest)[name])[1] for t in tasks]
+    nulls = [null_policies(env, t, commonest) for t in tasks]
+    for name in nulls[0]:
+        scores = [play(env, t, own[name])[1] for t, own in zip(tasks, nulls, strict=True)]
         bound, reason = env.null_bounds.get(name, (NULL_BOUND, ""))
         rows.append(_row(env, name, scores, bound, reason))
     return rows

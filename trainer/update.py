@@ -1,5 +1,6 @@
 """One update of the policy: groups in, new weights and the numbers one watches out."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -116,10 +117,11 @@ def _improve(
                 f"trainer.max_mismatch={config.max_mismatch}): the engine doesn't hold the trainer's weights"
             )
         by_part.append(policy.gradient_norms())
-        norm = float(torch.nn.utils.clip_grad_norm_(policy.parameters, config.max_grad_norm))
+        norm = math.hypot(*by_part[-1].values())
         if not np.isfinite(norm):
             optimizer.zero_grad(set_to_none=True)
             raise FloatingPointError(f"gradient norm {norm} in round {step}; lower trainer.learning_rate")
+        torch.nn.utils.clip_grads_with_norm_(policy.parameters, config.max_grad_norm, torch.tensor(norm))
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         norms.append(norm)

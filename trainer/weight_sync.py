@@ -15,7 +15,7 @@ from rewards.errors import EngineError
 from rewards.transcript import Message
 from rollout.chat import ChatRenderer
 from rollout.weights import weight_checksum
-from trainer.policy import Policy
+from trainer.policy import Policy, autocast
 
 _EXACT = 0.01  # in fp32 engine and trainer differ by rounding alone; in bf16 by 0.035 in the mean for 135M weights
 _TEXT = """The ferry to the island leaves at 9:40 and takes 35 minutes. Two adults and three children pay 4.50 each, \
@@ -88,6 +88,6 @@ class WeightSync:
 def score(policy: Policy, token_ids: Sequence[int]) -> np.ndarray:
     """Logprobs of `token_ids[1:]` at temperature 1, as an engine's `score` gives them; float64 (tokens - 1,)."""
     ids = torch.tensor(list(token_ids), device=policy.device)
-    with torch.autocast(policy.device.type, dtype=torch.bfloat16, enabled=policy.precision == "bfloat16"):
+    with autocast(policy.device, policy.precision):
         logits = policy.model(ids[None], use_cache=False).logits[0, :-1].float()
     return logits.log_softmax(-1).gather(-1, ids[1:, None])[:, 0].double().cpu().numpy()
