@@ -7,7 +7,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from rewards.endpoint import Endpoint
 from rewards.errors import ConfigError, nearest
 from rewards.files import write_json_atomically
 from rollout.models import load_renderer, resolve_model
@@ -94,17 +93,14 @@ def benchmark(
     return summary
 
 
-def _places(models: Mapping[str, str], api_key_envs: Mapping[str, str]) -> dict[str, str | Endpoint]:
-    """Where each model is: a folder or hub id, or an endpoint whose key is there."""
-    places: dict[str, str | Endpoint] = {}
+def _places(models: Mapping[str, str], api_key_envs: Mapping[str, str]) -> dict[str, str | OpenAIEngine]:
+    """Where each model is: a folder or hub id, or an endpoint whose key is there, known before any is evaluated."""
+    places: dict[str, str | OpenAIEngine] = {}
     for name, model in models.items():
-        if not model.startswith(PREFIX):
-            places[name] = resolve_model(model)
-            continue
-        endpoint = parse_endpoint(model, api_key_envs.get(name, ""))
-        OpenAIEngine(endpoint)  # a missing key is known before anything is evaluated
-        places[name] = endpoint
-    endpoints = [name for name, place in places.items() if isinstance(place, Endpoint)]
+        is_endpoint = model.startswith(PREFIX)
+        key = api_key_envs.get(name, "")
+        places[name] = OpenAIEngine(parse_endpoint(model, key)) if is_endpoint else resolve_model(model)
+    endpoints = [name for name, place in places.items() if isinstance(place, OpenAIEngine)]
     for name in api_key_envs:
         if name not in endpoints:
             raise ConfigError(f"--api-key-env {name}=...: no endpoint of that name; {nearest(name, endpoints)}")
@@ -112,24 +108,23 @@ def _places(models: Mapping[str, str], api_key_envs: Mapping[str, str]) -> dict[
 
 
 def _evaluate_model(
-    name: str, place: str | Endpoint, config: Config, precision: str, folder: Path, display: Display
+    name: str, place: str | OpenAIEngine, config: Config, precision: str, folder: Path, display: Display
 ) -> None:
     from trainer.evaluate import keep_evaluation
 
     mixture = Mixture(config.environments)
     if walls := mixture.walls():
         display.say(walls)
-    if isinstance(place, Endpoint):
+    if isinstance(place, OpenAIEngine):
         groups = _ask_endpoint(name, place, config, mixture, display)
     else:
         groups = _run_model(name, place, config, precision, mixture, display)
     keep_evaluation(folder, name, groups)
 
 
-def _ask_endpoint(name: str, endpoint: Endpoint, config: Config, mixture: Mixture, display: Display) -> list[Group]:
+def _ask_endpoint(name: str, engine: OpenAIEngine, config: Config, mixture: Mixture, display: Display) -> list[Group]:
     from trainer.evaluate import evaluate_with_bar
 
-    engine = OpenAIEngine(endpoint)
     with asyncio.Runner() as runner:
         try:
             groups = evaluate_with_bar(
