@@ -263,9 +263,14 @@ def test_it_fits_the_screen_in_both_lights(browser, address, maker, tmp_path, sc
 
     place, _ = learned(maker.folder)
     with opened(browser, viewport={"width": width, "height": height}, color_scheme=scheme) as page:
-        for name, where in (("curves", "#/curves"), ("list", "#/episodes"), ("episode", place), ("tasks", "#/tasks")):
+        for name, where, drawn in (
+            ("curves", "#/curves", ".card svg"),
+            ("list", "#/episodes", ".row"),
+            ("episode", place, ".tokens span"),
+            ("tasks", "#/tasks", "[data-task]"),
+        ):
             page.goto(address + where)
-            page.wait_for_selector(".card svg, .row, .tokens span")
+            page.wait_for_selector(drawn)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} scrolls sideways"
             shot = tmp_path / f"{name}.png"
             page.screenshot(path=str(shot))
