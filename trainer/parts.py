@@ -1,0 +1,90 @@
+"""What the stages of a run share: its settings, the engine, the policy, and where things are told and kept."""
+
+import asyncio
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from envs.base import Task
+from rollout.chat import ChatRenderer
+from rollout.collect import collect_groups
+from rollout.engine import Engine, Sampling
+from rollout.episode import Limits
+from rollout.models import load_renderer, resolve_model
+from rollout.trajectory import Group
+from rollout.vllm_engine import VllmEngine
+from trainer.config import Config
+from trainer.evaluate import engine_settings
+from trainer.logs import Display, PhaseLog
+from trainer.policy import Policy
+from trainer.run_folder import weight_folder
+from trainer.sinks import Described, Sink, open_sinks
+from trainer.tasks import Mixture
+from trainer.weight_sync import WeightSync
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The working parts of one run, made at its start."""
+
+    config: Config
+    folder: Path
+    model_folder: str
+    mixture: Mixture
+    engine: VllmEngine
+    renderer: ChatRenderer
+    policy: Policy
+    weights: WeightSync
+    display: Display
+    phases: PhaseLog
+    sink: Sink
+    sync_folder: Path
+
+    def close(self) -> None:
+        """Ends the engine and the trackers; what was written for the engine to read goes."""
+        self.engine.close()
+        self.sink.close()
+        shutil.rmtree(self.sync_folder, ignore_errors=True)
+
+    def send_weights(self, runner: asyncio.Runner, version: int) -> float:
+        """Gives the engine the policy's weights; how far its logprobs are from the trainer's."""
+        return runner.run(self.weights.send(self.policy, version))
+
+    async def collect(self, tasks: Sequence[Task], group_size: int, engine: Engine, seed: int | None) -> list[Group]:
+        """Plays the tasks as `rollout` says."""
+        settings = self.config.rollout
+        return await collect_groups(
+            tasks,
+            group_size,
+            self.mixture.make_env,
+            engine,
+            self.renderer,
+            Sampling(settings.max_new_tokens, settings.temperature, seed),
+            Limits(settings.max_context, settings.step_seconds),
+            settings.concurrency,
+        )
+
+
+def make_parts(
+    config: Config, folder: Path, precision: str, mixture: Mixture, display: Display, phases: PhaseLog
+) -> Parts:
+    """Starts the engine and loads the policy.
+
+    Raises:
+        ConfigError: the model or a sink's package is missing.
+        EngineError: the engine can't start.
+    """
+    model_folder = resolve_model(config.model)
+    described = Described(folder, config.name, config.model_dump(mode="json"), config.logging.project)
+    sink = open_sinks(config.logging.sinks, described, display.say)
+    engine = VllmEngine(engine_settings(model_folder, config.rollout, precision, config.logging.vllm_metrics))
+    renderer = load_renderer(model_folder, config.rollout.tool_format)
+    policy = Policy(model_folder, precision, config.rollout.temperature)
+    if policy.notice:
+        display.say(policy.notice)
+    sync_folder = weight_folder(folder)
+    weights = WeightSync(engine, sync_folder, renderer, config.trainer.max_mismatch)
+    return Parts(
+        config, folder, model_folder, mixture, engine, renderer, policy, weights, display, phases, sink, sync_folder
+    )
