@@ -28,9 +28,9 @@ Transport = Callable[["Task", tuple[Tool, ...]], tuple[Tool, ...]]
 
 TEST_SHARE = 0.2  # of all distinct prompts
 MAX_CALLS_PER_TURN = 8
+_TEST_DIGESTS = (int(TEST_SHARE * 2**32) + 1).to_bytes(4, "big")  # those below it, as bytes compare
 _MAX_DRAWS = 2_000
 _PATIENCE = 2  # turns that faults may add for each turn of the task: a call meets two of them in a row at most
-_set = object.__setattr__  # on a frozen model that isn't handed out yet
 
 
 class Task(BaseModel):
@@ -63,13 +63,15 @@ class Task(BaseModel):
     def _digest(self) -> bytes:
         return hashlib.sha256("\x1f".join([f"{m.role}\x1e{m.content}" for m in self.prompt]).encode()).digest()
 
-    def _stamped(self, **stamp: Any) -> "Task":
-        """`model_copy(update=stamp)` at a third of its cost, which a cheap generator would feel."""
-        task = self.__class__.__new__(self.__class__)
-        _set(task, "__dict__", {**self.__dict__, **stamp})
-        _set(task, "__pydantic_fields_set__", self.__pydantic_fields_set__.union(stamp))
-        _set(task, "__pydantic_extra__", None)
-        _set(task, "__pydantic_private__", None)
+    def _stamped(self, env: str, split: Split, seed: int, difficulty: float) -> "Task":
+        """The draft itself, which nobody holds yet: a copy would cost a cheap generator a tenth of its rate.
+
+        One that is stamped already came from a generator that keeps its tasks; that one is copied.
+        """
+        task = self.model_copy() if self.env else self
+        stamp = {"env": env, "split": split, "seed": seed, "difficulty": difficulty}
+        task.__dict__.update(stamp)
+        task.__pydantic_fields_set__.update(stamp)
         return task
 
 
@@ -84,7 +86,7 @@ class Exploit:
 
 def split_of(task: Task) -> Split:
     """The split that a question belongs to, by its fingerprint: train and test can't share one."""
-    return "test" if int.from_bytes(task._digest()[:4], "big") < TEST_SHARE * 2**32 else "train"
+    return "test" if task._digest() < _TEST_DIGESTS else "train"
 
 
 class TextSpace(gymnasium.Space[str]):
@@ -218,7 +220,7 @@ class TextEnv(gymnasium.Env[Observation, "str | Message"]):
         for _ in range(_MAX_DRAWS):
             draft = self.generate(rng, level)
             if split_of(draft) == split:
-                return draft._stamped(env=self.id, split=split, seed=seed, difficulty=level)
+                return draft._stamped(self.id, split, seed, level)
         raise TaskError(f"{self.id}: no {split} task at difficulty {level} in {_MAX_DRAWS} draws; widen generate")
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Observation, dict]:

@@ -70,15 +70,15 @@ def _whole(draw: Draw, difficulty: float, most: float) -> tuple[str, int, int, i
 
 
 def _decimal(draw: Draw, difficulty: float, growth: float) -> tuple[str, int, int, int]:
-    """A decimal of one to three places, or its product with a whole number."""
+    """A decimal of one to three places, or its product with a whole number; in thousandths, so that sums stay small."""
     places = 1 + int(draw() * (1 + 2 * difficulty))
     scale = 10**places
     a = 1 + int(draw() * 20 * growth * scale)
-    text = f"{a // scale}.{a % scale:0{places}d}"
+    text, thousandths = f"{a / scale:.{places}f}", a * (1000 // scale)
     if draw() < 0.5:
-        return text, a, scale, 0
+        return text, thousandths, 1000, 0
     b = 2 + int(draw() * 12 * 8**difficulty)
-    return f"{text} * {b}", a * b, scale, 1
+    return f"{text} * {b}", thousandths * b, 1000, 1
 
 
 def _fraction(draw: Draw, difficulty: float, most: float) -> tuple[str, int, int, int]:
