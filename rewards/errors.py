@@ -5,6 +5,27 @@ Every entry point turns a `PostgymError` into one line on stderr and exit code 2
 
 import difflib
 from collections.abc import Iterable
+from enum import StrEnum
+
+
+class Fault(StrEnum):
+    """What kept an episode from a verdict: the kinds by which errors are counted."""
+
+    RAISED = "raised"  # the environment raised
+    HUNG = "hung"  # it took longer than rollout.step_seconds
+    BAD_STEP = "bad_step"  # what it returned is no reset or step
+    BAD_OBSERVATION = "bad_observation"
+    BAD_REWARD = "bad_reward"
+    BAD_SCORE = "bad_score"
+    TOO_MUCH_OUTPUT = "too_much_output"
+    ENDLESS = "endless"  # it goes on after its last turn
+    MEMORY = "memory"
+    WORKER_LOST = "worker_lost"  # its process died under it
+    TURN_FAILED = "turn_failed"  # the engine could not give a turn
+    CANCELLED = "cancelled"
+    TASK_TOO_LONG = "task_too_long"
+    TASK_BROKEN = "task_broken"
+    UNJUDGED = "unjudged"  # the rubric, or the group's, could not judge
 
 
 class PostgymError(Exception):
@@ -18,9 +39,17 @@ class ConfigError(PostgymError):
 class TaskError(PostgymError):
     """A task or data set entry is broken: its gold answer can't be judged."""
 
+    def __init__(self, message: str = "", fault: Fault = Fault.TASK_BROKEN) -> None:
+        super().__init__(message)
+        self.fault = fault
+
 
 class EnvError(PostgymError):
-    """An environment raised, hung or returned rubbish: its episode carries no score."""
+    """An environment raised, hung or returned rubbish: its episode carries no score, and `fault` says which."""
+
+    def __init__(self, message: str = "", fault: Fault = Fault.RAISED) -> None:
+        super().__init__(message)
+        self.fault = fault
 
 
 class EngineError(PostgymError):

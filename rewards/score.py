@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
+from rewards.errors import Fault
 from rewards.faults import without_repeated_faults
 from rewards.transcript import Transcript, split_turns
 
@@ -48,26 +49,31 @@ class Part:
 class Score:
     """A value in [0, 1] with the reason for every point, or None when nobody could judge.
 
+    `fault` is the kind of what kept an episode from a verdict; a reward leaves it to the episode that asked.
+
     Raises:
-        ValueError: the value is no number in [0, 1], or present where the status forbids it.
+        ValueError: the value is no number in [0, 1], or present where status or fault forbid it.
     """
 
     value: float | None
     reason: str
     parts: tuple[Part, ...] = ()
     status: Status = Status.OK
+    fault: Fault | None = None
 
     def __post_init__(self) -> None:
         judged = self.status in (Status.OK, Status.INVALID_OUTPUT)
         if judged != (self.value is not None):
             raise ValueError(f"status {self.status} with value {self.value}: only OK and INVALID_OUTPUT carry one")
+        if judged and self.fault is not None:
+            raise ValueError(f"a value of {self.value} with the fault {self.fault}: what was judged has none")
         if self.value is not None and not (math.isfinite(self.value) and 0 <= self.value <= 1):
             raise ValueError(f"score {self.value} is outside [0, 1]")
 
 
-def failure(status: Status, reason: str) -> Score:
+def failure(status: Status, reason: str, fault: Fault | None = None) -> Score:
     """A verdict without a value: the task's or the machinery's fault."""
-    return Score(None, reason, status=status)
+    return Score(None, reason, status=status, fault=fault)
 
 
 class Reward(Protocol):

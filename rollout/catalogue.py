@@ -6,17 +6,17 @@ Beside `rollout/store.py` on the data path: entries are read from a few columns,
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rewards.errors import CheckpointError, ConfigError
+from rewards.errors import CheckpointError, ConfigError, Fault
 from rewards.score import Status
 from rollout.store import open_store, read_groups, read_trajectory, stored_version
 from rollout.trajectory import Trajectory
 
-_COLUMNS = ("group", "env", "split", "difficulty", "value", "status", "finish", "sampled_tokens", "seconds")
+_COLUMNS = ("group", "env", "split", "difficulty", "value", "status", "fault", "finish", "sampled_tokens", "seconds")
 _COLUMNS_OF_1 = ("group", "task", "value", "score", "finish", "loss_mask", "seconds")
 _STEP = re.compile(r"step-(\d+)")
 
@@ -26,7 +26,8 @@ class Entry:
     """Where a trajectory stands (`path`, `row`) and what one looks for in it.
 
     `stage` is the kind of its file: `grpo` for rounds, `experts`, or `eval-NAME`; `step` the round, else None.
-    `value` is the score, None where nobody could judge; `status` says why.
+    `value` is the score, None where nobody could judge; `status` says whose fault it was and `fault` its kind, which
+    is empty where there was none.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class Entry:
     difficulty: float
     value: float | None
     status: str
+    fault: str
     finish: str
     sampled_tokens: int
     seconds: float
@@ -56,17 +58,19 @@ class Filter:
         env: id, with or without `postgym/` and the version.
         low, high: bounds of the score, both included; either leaves out what nobody could judge.
         status: a status such as `infra_error`, or `error` for all that carry no value.
+        fault: a kind of error, such as `hung`.
         finish: how it ended, such as `context`.
         first_step, last_step: rounds, both included; either leaves out what belongs to none.
 
     Raises:
-        ConfigError: an unknown status, or bounds that nothing can meet.
+        ConfigError: an unknown status or fault, or bounds that nothing can meet.
     """
 
     env: str = ""
     split: str = ""
     stage: str = ""
     status: str = ""
+    fault: str = ""
     finish: str = ""
     low: float | None = None
     high: float | None = None
@@ -77,6 +81,8 @@ class Filter:
         known = ["error", *map(str, Status)]
         if self.status and self.status not in known:
             raise ConfigError(f"no status {self.status!r}; known: {', '.join(known)}")
+        if self.fault and self.fault not in list(Fault):
+            raise ConfigError(f"no fault {self.fault!r}; known: {', '.join(Fault)}")
         for name, low, high in (("score", self.low, self.high), ("step", self.first_step, self.last_step)):
             if low is not None and high is not None and low > high:
                 raise ConfigError(f"no {name} lies from {low} to {high}; the first must not exceed the second")
@@ -88,6 +94,7 @@ class Filter:
             and self.split in ("", entry.split)
             and self.stage in ("", entry.stage)
             and self.finish in ("", entry.finish)
+            and self.fault in ("", entry.fault)
             and (self.status in ("", entry.status) or (self.status == "error" and entry.value is None))
             and _between(entry.value, self.low, self.high)
             and _between(entry.step, self.first_step, self.last_step)
@@ -127,10 +134,9 @@ def scan(path: Path) -> list[Entry]:
 
     stage, step = stage_of(path)
     with open_store(path) as file:
-        old = stored_version(file, path) == 1
+        columns, complete = _READING[stored_version(file, path)]
         try:
-            rows = file.read(columns=list(_COLUMNS_OF_1 if old else _COLUMNS)).to_pylist()
-            rows = [_from_1(row) for row in rows] if old else rows
+            rows = [complete(row) for row in file.read(columns=list(columns)).to_pylist()]
             return [Entry(path, i, stage, step, **{name: row[name] for name in _COLUMNS}) for i, row in enumerate(rows)]
         except (OSError, pa.ArrowException, KeyError, ValueError) as error:
             raise CheckpointError(f"{path}: no trajectories ({error}); delete it to have it made again") from error
@@ -170,7 +176,19 @@ def _between(value: float | None, low: float | None, high: float | None) -> bool
 
 
 def _from_1(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of schema 1 with the columns that 2 added."""
+    """A row of schema 1 with the columns that were added since."""
     task, score = json.loads(row["task"]), json.loads(row["score"])
     named = {name: task[name] for name in ("env", "split", "difficulty")}
-    return row | named | {"status": score["status"], "sampled_tokens": sum(row["loss_mask"])}
+    return _from_2(row | named | {"status": score["status"], "sampled_tokens": sum(row["loss_mask"])})
+
+
+def _from_2(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of schema 2, which knows no kinds of errors."""
+    return row | {"fault": ""}
+
+
+_READING: Mapping[int, tuple[Sequence[str], Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    1: (_COLUMNS_OF_1, _from_1),
+    2: (tuple(name for name in _COLUMNS if name != "fault"), _from_2),
+    3: (_COLUMNS, lambda row: row),
+}

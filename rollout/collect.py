@@ -2,12 +2,13 @@
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from envs.base import Task, TextEnv
-from rewards.errors import EngineError
+from rewards.errors import EngineError, Fault
 from rewards.score import Rubric, Status, failure
 from rollout.chat import ChatRenderer
 from rollout.engine import ChatEngine, Engine, Sampling
@@ -78,16 +79,14 @@ def judge_together(group: Group, rubric: Rubric) -> Group:
     try:
         scores = rubric.in_group([t.transcript for t in group.trajectories], before, group.task.target)
     except Exception as error:  # a reward of the user's own may raise anything; the run goes on
-        failed = failure(Status.INFRA_ERROR, f"{group.task.id}: the group could not be judged: {error!r}")
+        failed = failure(
+            Status.INFRA_ERROR, f"{group.task.id}: the group could not be judged: {error!r}", Fault.UNJUDGED
+        )
         scores = [s if s.value is None else failed for s in before]
     return Group(group.task, tuple(replace(t, score=s) for t, s in zip(group.trajectories, scores, strict=True)))
 
 
 def error_counts(groups: Sequence[Group]) -> Mapping[str, int]:
-    """How many episodes ended without a verdict, by status."""
-    counts: dict[str, int] = {}
-    for group in groups:
-        for trajectory in group.trajectories:
-            if trajectory.score.value is None:
-                counts[str(trajectory.score.status)] = counts.get(str(trajectory.score.status), 0) + 1
-    return counts
+    """How many episodes ended without a verdict, by kind (`Fault`), the most frequent first."""
+    scores = [t.score for group in groups for t in group.trajectories if t.score.value is None]
+    return dict(Counter(str(score.fault or score.status) for score in scores).most_common())

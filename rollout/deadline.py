@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from rewards.errors import EnvError
+from rewards.errors import EnvError, Fault
 
 _MAX_SHOWN = 500
 
@@ -43,10 +43,17 @@ async def within(seconds: float, call: Callable[..., Any], *arguments: Any) -> A
         async with asyncio.timeout(seconds):
             result, error = await done
     except TimeoutError:
-        raise EnvError(f"no answer within {seconds} s") from None
+        raise EnvError(f"no answer within {seconds} s", Fault.HUNG) from None
     if error is not None:
-        raise EnvError(_named(error)) from error
+        raise told(error) from error
     return result
+
+
+def told(error: BaseException) -> EnvError:
+    """Whatever an environment raised as an `EnvError`; one stays as it is."""
+    if isinstance(error, EnvError):
+        return error
+    return EnvError(_named(error), Fault.MEMORY if isinstance(error, MemoryError) else Fault.RAISED)
 
 
 def _named(error: BaseException) -> str:

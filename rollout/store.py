@@ -19,8 +19,8 @@ from rewards.score import Score
 from rewards.transcript import Transcript
 from rollout.trajectory import Group, Trajectory
 
-SCHEMA_VERSION = 2
-OLDEST_READ = 1  # 1 lacks the columns that one looks for: they are worked out from the record
+SCHEMA_VERSION = 3
+OLDEST_READ = 1  # 1 lacks the columns that one looks for, 2 the fault: they are worked out from the record
 _ROWS_TOGETHER = 64  # of a row group: one trajectory is read without decoding the whole file
 _TRANSCRIPT, _SCORE = TypeAdapter(Transcript), TypeAdapter(Score)
 
@@ -113,6 +113,7 @@ def _schema() -> Any:
             ("difficulty", pa.float64()),
             ("value", pa.float64()),
             ("status", pa.string()),
+            ("fault", pa.string()),
             ("finish", pa.string()),
             ("sampled_tokens", pa.int32()),
             ("seconds", pa.float64()),
@@ -137,6 +138,7 @@ def _row(group: int, t: Trajectory) -> dict[str, Any]:
         "difficulty": t.task.difficulty,
         "value": t.score.value,
         "status": str(t.score.status),
+        "fault": str(t.score.fault or ""),
         "finish": t.finish,
         "sampled_tokens": t.sampled_tokens,
         "seconds": t.seconds,

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from envs.base import Task
-from rewards.errors import TaskError
+from rewards.errors import Fault, TaskError
 from rewards.score import Score
 from rewards.transcript import Message, Transcript, with_call_ids
 from rollout.chat import ChatRenderer
@@ -105,7 +105,9 @@ class TokenTalk:
         """
         ids = self._tape.ids
         if self._room <= 0:
-            raise TaskError(f"a prompt of {len(ids)} tokens leaves no room; raise rollout.max_context")
+            raise TaskError(
+                f"a prompt of {len(ids)} tokens leaves no room; raise rollout.max_context", Fault.TASK_TOO_LONG
+            )
         sampling = _of_turn(self._sampling, turn, self._room)
         completion = await self._engine.generate(Request(ids, sampling, self._task, messages, self._renderer.stop_ids))
         action = with_call_ids(self._renderer.read(ids, completion.token_ids, self._tools), messages)
@@ -149,7 +151,7 @@ class MessageTalk:
         request = ChatRequest(messages, self._tools, _of_turn(self._sampling, turn, self._room))
         reply = await self._engine.reply(request)
         if reply is None and turn == 0:
-            raise TaskError("the prompt is longer than the model's context")
+            raise TaskError("the prompt is longer than the model's context", Fault.TASK_TOO_LONG)
         if reply is None:
             return None
         self._room = self._max_context - reply.tokens

@@ -1,6 +1,7 @@
 """Greedy evaluation of a model on held-out tasks: the same tasks for every model, so that gains are paired."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from rollout.vllm_engine import VllmSettings
 from trainer.compare import Outcome, write_outcomes
 from trainer.config import RolloutConfig
 from trainer.logs import Display
+from trainer.rollout_metrics import errors_shown
 from trainer.tasks import Mixture
 
 
@@ -54,11 +56,16 @@ def evaluate_with_bar(
     """`evaluate` on `count` held-out tasks with a progress bar."""
     tasks = mixture.held_out(count)
     scores: list[float] = []
+    errors: Counter[str] = Counter()
     with display.bar(f"evaluate {name}", len(tasks)) as bar:
 
         def seen(trajectory: Trajectory) -> None:
-            scores.append(trajectory.score.value or 0.0)
-            bar.advance(f"mean score {np.mean(scores):.3f}")
+            if trajectory.score.value is None:
+                errors[f"errors/{trajectory.score.fault}"] += 1
+            else:
+                scores.append(trajectory.score.value)
+            mean = f"mean score {np.mean(scores):.3f}" if scores else "none judged"
+            bar.advance(mean + errors_shown(errors))
 
         return runner.run(evaluate(engine, renderer, mixture, tasks, rollout, seen))
 

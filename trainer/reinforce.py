@@ -19,7 +19,7 @@ from trainer.learned import LearnedLog, learned_path
 from trainer.logs import MetricsLog, read_metrics
 from trainer.parts import Parts
 from trainer.policy import Policy
-from trainer.rollout_metrics import rollout_metrics
+from trainer.rollout_metrics import errors_shown, rollout_metrics
 from trainer.update import make_optimizer, update
 
 
@@ -103,4 +103,5 @@ def _step_line(row: dict[str, float], start: float) -> str:
     return (
         f"reward {row['reward_mean']:.3f} ({gain:+.3f})  success {row['success_rate']:.2f}  "
         f"{row['tokens_per_second']:.0f} tok/s  {row['seconds_rollout']:.0f}+{row['seconds_update']:.0f} s"
+        + errors_shown(row)
     )

@@ -1,6 +1,6 @@
 """The numbers of a round's episodes: what they earned, how long they were, and how old the policy that sampled them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -36,6 +36,13 @@ def rollout_metrics(groups: Sequence[Group], seconds: float, version: int) -> di
     }
     for env in sorted({t.task.env for t in judged}):
         row[f"reward/{env}"] = float(np.mean([t.score.value for t in judged if t.task.env == env]))
-    for status, count in error_counts(groups).items():
-        row[f"errors/{status}"] = float(count)
+    for fault, count in error_counts(groups).items():
+        row[f"errors/{fault}"] = float(count)
     return row
+
+
+def errors_shown(counts: Mapping[str, float]) -> str:
+    """`  errors: 3 hung, 1 raised` of a row of metrics or of counts by kind; empty where there were none."""
+    kinds = {name.removeprefix("errors/"): int(n) for name, n in counts.items() if name.startswith("errors/")}
+    listed = ", ".join(f"{n} {kind.replace('_', ' ')}" for kind, n in kinds.items())
+    return f"  errors: {listed}" if listed else ""

@@ -28,6 +28,7 @@ def test_an_entry_says_what_its_trajectory_says(run):
             trajectory.task.difficulty,
         )
         assert (entry.value, entry.status) == (trajectory.score.value, trajectory.score.status)
+        assert entry.fault == (trajectory.score.fault or "")
         assert (entry.finish, entry.sampled_tokens) == (trajectory.finish, trajectory.sampled_tokens)
         assert entry.read().task == trajectory.task
 
@@ -43,6 +44,7 @@ def test_an_entry_says_what_its_trajectory_says(run):
         (Filter(low=0.0, high=0.0), lambda e: e.value == 0),
         (Filter(status="error"), lambda e: e.value is None),
         (Filter(status="infra_error"), lambda e: e.status == "infra_error"),
+        (Filter(fault="raised"), lambda e: e.fault == "raised"),
         (Filter(finish="error"), lambda e: e.finish == "error"),
         (Filter(first_step=1, last_step=1), lambda e: e.path.stem == "step-00001"),
         (Filter(first_step=2), lambda e: e.path.stem == "step-00002"),
@@ -69,6 +71,7 @@ def test_files_of_other_rounds_are_not_opened(run, tmp_path):
     ("settings", "said"),
     [
         ({"status": "eror"}, "no status 'eror'; known: error, ok"),
+        ({"fault": "hang"}, "no fault 'hang'; known: raised, hung"),
         ({"low": 0.8, "high": 0.2}, r"no score lies from 0.8 to 0.2"),
         ({"first_step": 3, "last_step": 1}, "no step lies from 3 to 1"),
     ],

@@ -111,7 +111,7 @@ def test_groups_keep_the_order_of_their_tasks_and_errors_leave_the_baseline(rend
     )
     assert [g.task.id for g in groups] == [t.id for t in tasks]
     assert [len(g.judged) for g in groups] == [2, 0, 2, 0, 2]
-    assert error_counts(groups) == {"infra_error": 4}
+    assert error_counts(groups) == {"raised": 4}
 
 
 def test_members_of_a_group_and_turns_get_seeds_of_their_own(renderer):

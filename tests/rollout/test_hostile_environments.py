@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from rewards.score import Criterion, Rubric, Score, Status
+from rewards.errors import Fault
+from rewards.score import Criterion, Rubric, Score, Status, failure
 from rewards.transcript import Message
 from rollout.collect import collect_groups
 from rollout.engine import Sampling, ScriptedEngine
@@ -67,45 +68,65 @@ def _release():
 
 
 HOSTILE = {
-    "40-raises in step": ({"step": raising(OSError("gone"))}, "gone"),
-    "40-raises in reset": ({"reset": lambda self, **options: 1 / 0}, "ZeroDivisionError"),
-    "40-exits the process": ({"step": raising(SystemExit(0))}, "SystemExit"),
-    "40-interrupts": ({"step": raising(KeyboardInterrupt())}, "KeyboardInterrupt"),
-    "40-cancels": ({"step": raising(asyncio.CancelledError())}, "CancelledError"),
-    "40-stops an iteration": ({"step": raising(StopIteration())}, "StopIteration"),
-    "40-raises an error whose words fail": ({"step": raising(WordlessError())}, "WordlessError"),
-    "40-raises at length": ({"step": raising(ValueError("x" * 10**6))}, "ValueError"),
-    "40-hangs in step": ({"step": hanging}, "no answer within 0.3 s"),
-    "40-hangs in reset": ({"reset": hanging}, "no answer within 0.3 s"),
-    "40-reward is NaN": ({"step": returning(reward=math.nan)}, "reward nan"),
-    "40-reward is infinite": ({"step": returning(reward=math.inf)}, "reward inf"),
-    "40-reward above 1": ({"step": returning(reward=7.0)}, "reward 7.0"),
-    "40-reward below 0": ({"step": returning(reward=-0.5)}, "reward -0.5"),
-    "40-reward is no number": ({"step": returning(reward="all of it")}, "all of it"),
-    "40-reward is NaN before the end": ({"step": returning(reward=math.nan, over=False, info={})}, "reward nan"),
-    "40-score is a number": ({"step": returning(info={"score": 0.7})}, "float where a Score"),
-    "40-score is missing": ({"step": returning(info={})}, "NoneType where a Score"),
-    "40-step returns nothing": ({"step": lambda self, action: None}, "NoneType"),
-    "40-observation is text": ({"step": returning(new="more", over=False, info={})}, "got str"),
+    "40-raises in step": ({"step": raising(OSError("gone"))}, "gone", Fault.RAISED),
+    "40-raises in reset": ({"reset": lambda self, **options: 1 / 0}, "ZeroDivisionError", Fault.RAISED),
+    "40-exits the process": ({"step": raising(SystemExit(0))}, "SystemExit", Fault.RAISED),
+    "40-interrupts": ({"step": raising(KeyboardInterrupt())}, "KeyboardInterrupt", Fault.RAISED),
+    "40-cancels": ({"step": raising(asyncio.CancelledError())}, "CancelledError", Fault.RAISED),
+    "40-stops an iteration": ({"step": raising(StopIteration())}, "StopIteration", Fault.RAISED),
+    "40-raises an error whose words fail": ({"step": raising(WordlessError())}, "WordlessError", Fault.RAISED),
+    "40-raises at length": ({"step": raising(ValueError("x" * 10**6))}, "ValueError", Fault.RAISED),
+    "40-is out of memory": ({"step": raising(MemoryError())}, "MemoryError", Fault.MEMORY),
+    "40-hangs in step": ({"step": hanging}, "no answer within 0.3 s", Fault.HUNG),
+    "40-hangs in reset": ({"reset": hanging}, "no answer within 0.3 s", Fault.HUNG),
+    "40-reward is NaN": ({"step": returning(reward=math.nan)}, "reward nan", Fault.BAD_REWARD),
+    "40-reward is infinite": ({"step": returning(reward=math.inf)}, "reward inf", Fault.BAD_REWARD),
+    "40-reward above 1": ({"step": returning(reward=7.0)}, "reward 7.0", Fault.BAD_REWARD),
+    "40-reward below 0": ({"step": returning(reward=-0.5)}, "reward -0.5", Fault.BAD_REWARD),
+    "40-reward is no number": ({"step": returning(reward="all of it")}, "all of it", Fault.BAD_REWARD),
+    "40-reward is NaN before the end": (
+        {"step": returning(reward=math.nan, over=False, info={})},
+        "reward nan",
+        Fault.BAD_REWARD,
+    ),
+    "40-score is a number": ({"step": returning(info={"score": 0.7})}, "float where a Score", Fault.BAD_SCORE),
+    "40-score is missing": ({"step": returning(info={})}, "NoneType where a Score", Fault.BAD_SCORE),
+    "40-step returns nothing": ({"step": lambda self, action: None}, "NoneType", Fault.BAD_STEP),
+    "40-observation is text": ({"step": returning(new="more", over=False, info={})}, "got str", Fault.BAD_OBSERVATION),
     "40-observation holds no text": (
         {"step": returning(new=(Message("tool", 5),), over=False, info={})},
         "tuple of messages",
+        Fault.BAD_OBSERVATION,
     ),
-    "40-observation of ten million characters": ({"step": endless_tool_output(10**7)}, "10000000 characters"),
-    "40-never ends": ({"step": returning(new=(Message("user", "?"),), over=False, info={})}, "goes on after"),
+    "40-observation of ten million characters": (
+        {"step": endless_tool_output(10**7)},
+        "10000000 characters",
+        Fault.TOO_MUCH_OUTPUT,
+    ),
+    "40-never ends": (
+        {"step": returning(new=(Message("user", "?"),), over=False, info={})},
+        "goes on after",
+        Fault.ENDLESS,
+    ),
     "40-rubric gives a value above 1": (
         {"rubric": Rubric([Criterion("mad", lambda t, g: Score(3.0, ""))])},
         "outside [0, 1]",
+        Fault.RAISED,
     ),
-    "40-rubric gives NaN": ({"rubric": Rubric([Criterion("mad", lambda t, g: Score(math.nan, ""))])}, "outside [0, 1]"),
+    "40-rubric gives NaN": (
+        {"rubric": Rubric([Criterion("mad", lambda t, g: Score(math.nan, ""))])},
+        "outside [0, 1]",
+        Fault.RAISED,
+    ),
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_it_ends_its_own_episode_without_a_value(renderer, name):
-    attributes, reason = HOSTILE[name]
+    attributes, reason, fault = HOSTILE[name]
     t = play(environment(**attributes), renderer)
     assert (t.score.value, t.score.status, t.finish) == (None, Status.INFRA_ERROR, "error")
+    assert t.score.fault is fault
     assert reason in t.score.reason
     assert len(t.score.reason) < 1_000
     assert sum(len(m.content) for m in t.transcript.messages) < 100_000, "what is huge isn't kept"
@@ -143,7 +164,17 @@ def test_scoring_a_cut_episode_has_its_time_limit_too(renderer):
     assert "no answer within" in t.score.reason
 
 
+@pytest.mark.parametrize(
+    ("status", "fault"), [(Status.INFRA_ERROR, Fault.UNJUDGED), (Status.TASK_ERROR, Fault.TASK_BROKEN)]
+)
+def test_a_rubric_without_a_verdict_is_counted_by_kind_too(renderer, status, fault):
+    lost = Rubric([Criterion("lost", lambda t, g: failure(status, "the judge is away"))])
+    t = play(environment(rubric=lost), renderer)
+    assert (t.score.value, t.score.fault, t.finish) == (None, fault, "terminated")
+
+
 def test_a_prompt_without_room_for_an_answer_is_the_tasks_fault(renderer):
     t = play(Lookup(), renderer, Limits(max_context=8))
     assert (t.score.value, t.score.status, t.finish) == (None, Status.TASK_ERROR, "error")
+    assert t.score.fault is Fault.TASK_TOO_LONG
     assert "leaves no room" in t.score.reason

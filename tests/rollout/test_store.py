@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envs.base import Task
-from rewards.errors import CheckpointError
+from rewards.errors import CheckpointError, Fault
 from rewards.score import Part, Score, Status
 from rewards.transcript import CallRecord, Message, ToolCall, Transcript
 from rollout.catalogue import scan
@@ -72,9 +72,10 @@ judged = st.builds(
     st.sampled_from([Status.OK, Status.INVALID_OUTPUT]),
 )
 failed = st.builds(
-    lambda reason, status: Score(None, reason, status=status),
+    lambda reason, status, fault: Score(None, reason, status=status, fault=fault),
     texts,
     st.sampled_from([Status.TASK_ERROR, Status.INFRA_ERROR]),
+    st.none() | st.sampled_from(Fault),
 )
 tasks = st.builds(
     Task,
@@ -198,7 +199,7 @@ def written_as(path, version, groups, columns=None):
 
 @pytest.mark.parametrize(
     ("version", "said"),
-    [("0", "schema 0"), ("", "schema none"), ("3", "written by a newer postgym"), ("99", "reads up to 2: update it")],
+    [("0", "schema 0"), ("", "schema none"), ("4", "written by a newer postgym"), ("99", "reads up to 3: update it")],
 )
 def test_a_file_of_another_version_is_refused_with_the_mend(groups, tmp_path, version, said):
     written_as(tmp_path / "other.parquet", version, groups)
@@ -208,12 +209,19 @@ def test_a_file_of_another_version_is_refused_with_the_mend(groups, tmp_path, ve
         assert "other.parquet" in str(caught.value)
 
 
-def test_a_file_of_the_first_version_is_read_and_listed_as_one_of_today(groups, tmp_path):
-    columns = ["group", "task", *ARRAYS, "prompt_length", "transcript", "score", "value", "finish", "seconds"]
-    written_as(tmp_path / "step-00001.parquet", "1", groups, columns)
-    write_groups(tmp_path / "new" / "step-00001.parquet", groups)
-    for wrote, read in zip(groups, read_groups(tmp_path / "step-00001.parquet"), strict=True):
+_OF_1 = ["group", "task", *ARRAYS, "prompt_length", "transcript", "score", "value", "finish", "seconds"]
+_OF_2 = [*_OF_1, "env", "split", "difficulty", "status", "sampled_tokens"]
+
+
+@pytest.mark.parametrize(("version", "columns"), [("1", _OF_1), ("2", _OF_2)])
+def test_a_file_of_an_older_version_is_read_and_listed_as_one_of_today(groups, tmp_path, version, columns):
+    faultless = [
+        Group(g.task, tuple(replace(t, score=replace(t.score, fault=None)) for t in g.trajectories)) for g in groups
+    ]
+    old, new = tmp_path / "step-00001.parquet", tmp_path / "new" / "step-00001.parquet"
+    written_as(old, version, faultless, columns)
+    write_groups(new, faultless)
+    for wrote, read in zip(faultless, read_groups(old), strict=True):
         for a, b in zip(wrote.trajectories, read.trajectories, strict=True):
             assert_same(a, b)
-    moved = [replace(e, path=tmp_path / "step-00001.parquet") for e in scan(tmp_path / "new" / "step-00001.parquet")]
-    assert scan(tmp_path / "step-00001.parquet") == moved
+    assert scan(old) == [replace(e, path=old) for e in scan(new)]

@@ -3,10 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from rewards.errors import Fault
 from rewards.score import Status, failure
 from rollout.trajectory import Group
 from tests.trainer.groups import make_group
-from trainer.rollout_metrics import rollout_metrics
+from trainer.rollout_metrics import errors_shown, rollout_metrics
 
 
 def changed(group, *changes):
@@ -30,9 +31,16 @@ def test_rewards_and_speed_of_a_round(group):
 
 
 def test_an_episode_without_a_verdict_is_counted_and_has_no_part_in_the_reward(group):
-    row = rollout_metrics([changed(group, {"score": failure(Status.INFRA_ERROR, "gone")})], 1.0, 0)
+    hung = {"score": failure(Status.INFRA_ERROR, "gone", Fault.HUNG)}
+    row = rollout_metrics([changed(group, hung)], 1.0, 0)
     assert row["reward_mean"] == 0.25
-    assert sum(count for name, count in row.items() if name.startswith("errors/")) == 1
+    assert {name: count for name, count in row.items() if name.startswith("errors/")} == {"errors/hung": 1}
+
+
+def test_errors_are_told_by_kind_with_the_most_frequent_first(group):
+    failed = [{"score": failure(Status.INFRA_ERROR, "", kind)} for kind in (Fault.BAD_REWARD, Fault.HUNG, Fault.HUNG)]
+    assert errors_shown(rollout_metrics([changed(group, *failed)], 1.0, 0)) == "  errors: 2 hung, 1 bad reward"
+    assert errors_shown(rollout_metrics([group], 1.0, 0)) == ""
 
 
 def test_lengths_count_sampled_tokens_and_the_share_of_episodes_that_ran_into_a_limit(group):

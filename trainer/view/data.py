@@ -25,7 +25,7 @@ Json = dict[str, Any]
 _Stamp = tuple[str, int, int]  # name, time of the last change, bytes
 
 _STAGES = ("base", "sft", "grpo")
-_FACETS = ("stage", "env", "split", "status", "finish")
+_FACETS = ("stage", "env", "split", "status", "fault", "finish")
 SORTS: Mapping[str, Callable[[Entry], Any]] = {
     "newest": lambda e: (-1 if e.step is None else e.step, e.path.name, -e.row),
     "score": lambda e: -1.0 if e.value is None else e.value,
@@ -84,7 +84,7 @@ class RunData:
         entries, stamps, broken = self._look()
         metrics, stages = self.metrics(), self.stages()
         finished = (self.folder / "summary.json").is_file()
-        facets = {name: sorted({getattr(e, name) for e in entries}) for name in _FACETS}
+        facets = {name: sorted({getattr(e, name) for e in entries} - {""}) for name in _FACETS}
         state = repr((stamps, metrics[-1:], len(metrics), finished, stages))
         trainer = self.config.get("trainer", {})
         return {
@@ -229,7 +229,7 @@ def shown_score(t: Trajectory) -> Json:
 
 
 def _listed(entry: Entry) -> Json:
-    names = ("row", "stage", "step", "group", "env", "split", "difficulty", "value", "status", "finish")
+    names = ("row", "stage", "step", "group", "env", "split", "difficulty", "value", "status", "fault", "finish")
     light = {name: getattr(entry, name) for name in names}
     return {"file": entry.path.stem, **light, "tokens_sampled": entry.sampled_tokens, "seconds": entry.seconds}
 

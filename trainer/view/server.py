@@ -89,6 +89,7 @@ def _answers(app: FastAPI, data: RunData) -> None:
         split: str = "",
         stage: str = "",
         status: str = "",
+        fault: str = "",
         finish: str = "",
         low: float | None = None,
         high: float | None = None,
@@ -99,7 +100,7 @@ def _answers(app: FastAPI, data: RunData) -> None:
         offset: Annotated[int, Query(ge=0)] = 0,
         limit: Annotated[int, Query(ge=1, le=MOST_ROWS)] = 50,
     ) -> dict:
-        wanted = Filter(env, split, stage, status, finish, low, high, first_step, last_step)
+        wanted = Filter(env, split, stage, status, fault, finish, low, high, first_step, last_step)
         return data.episodes(wanted, sort, rising, offset, limit)
 
     @app.get("/api/episodes/{file}/{row}")

@@ -101,7 +101,7 @@ def _episodes(data: RunData) -> Table:
         table.add_row(
             Text(entry.stage if entry.step is None else f"round {entry.step}"),
             Text(short_name(entry.env)),
-            Text(entry.status if entry.value is None else f"{entry.value:.2f}", style),
+            Text((entry.fault or entry.status) if entry.value is None else f"{entry.value:.2f}", style),
             str(entry.sampled_tokens),
             Text(entry.finish),
             Text(_said_last(entry), "dim"),

@@ -140,6 +140,7 @@ def test_without_the_update_s_file_the_advantage_follows_from_the_group(copied):
 
 def test_an_episode_without_a_verdict_has_no_advantage(data):
     (row,) = data.episodes(Filter(status="error"))["rows"]
+    assert (row["fault"], data.overview()["facets"]["fault"]) == ("raised", ["raised"])
     shown = data.episode(row["file"], row["row"])
     assert shown["tokens"]["advantages"] is None
     assert "the weather service is gone" in shown["score"]["reason"]

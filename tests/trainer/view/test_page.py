@@ -110,10 +110,10 @@ def test_a_filter_narrows_the_list_and_stands_in_the_address(page, address):
 
 
 def test_errors_can_be_found_and_say_what_happened(page, address):
-    page.goto(f"{address}#/episodes?status=error")
+    page.goto(f"{address}#/episodes?status=error&fault=raised")
     page.wait_for_selector(".row")
     assert page.locator(".row").count() == 1
-    assert page.locator(".row .chip").inner_text() == "infra error"
+    assert page.locator(".row .chip").inner_text() == "raised"
     page.locator(".row").click()
     assert "the weather service is gone" in page.locator(".detail .reason").inner_text()
 

@@ -28,7 +28,7 @@ def test_it_shows_curves_and_the_newest_episodes(maker):
     shown = printed(maker.folder)
     assert "made: smollm2-135m-instruct, round 3 of 40, 78 episodes, 1 not judged" in shown
     assert re.search(r"reward +0\.\d+ +[▁▂▃▄▅▆▇█]{3} +[\d.]+", shown)
-    assert re.search(r"errors infra_error +0 +▁█▁ +0", shown)
+    assert re.search(r"errors raised +0 +▁█▁ +0", shown)
     assert shown.count("round 2") == 12
 
 

@@ -51,7 +51,7 @@ export function number(value, digits = 3) {
 
 // A score as a coloured chip; without a value it shows why nobody could judge.
 export function scoreChip(value, status = "") {
-  if (value === null || value === undefined) return el("span", { class: "chip error" }, (status || "not judged").replace("_", " "));
+  if (value === null || value === undefined) return el("span", { class: "chip error" }, (status || "not judged").replaceAll("_", " "));
   const kind = value >= 1 ? "good" : value > 0 ? "part" : "bad";
   return el("span", { class: `chip ${kind}` }, value.toFixed(2));
 }

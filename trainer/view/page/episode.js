@@ -18,7 +18,7 @@ export async function showEpisode(box, place, back) {
   ];
   box.replaceChildren(
     el("a", { class: "button back", href: back }, "‹ all episodes"),
-    el("h2", {}, short(episode.env), " ", scoreChip(episode.value, episode.status)),
+    el("h2", {}, short(episode.env), " ", scoreChip(episode.value, episode.fault || episode.status)),
     el("p", { class: "soft task" }, episode.task),
     el("dl", { class: "facts" }, facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
     scoreTable(episode.score),

@@ -44,6 +44,7 @@ function filters(run, wanted, place) {
     choice("stage", "stage", run.facets.stage),
     choice("split", "split", run.facets.split),
     choice("status", "verdict", ["error", ...run.facets.status], (v) => (v === "error" ? "any error" : v.replace("_", " "))),
+    choice("fault", "error", run.facets.fault, (v) => v.replaceAll("_", " ")),
     choice("finish", "ended", run.facets.finish),
     bound("low", "score from", score), bound("high", "to", score),
     bound("first_step", "round from", round), bound("last_step", "to", round),
@@ -69,7 +70,7 @@ function table(rows, wanted, place) {
     const href = address(wanted, {}, row);
     const chosen = place && place.file === row.file && Number(place.row) === row.row;
     return el("a", { class: chosen ? "row chosen" : "row", href, "data-episode": `${row.file}/${row.row}`, "aria-current": chosen && "true" },
-      scoreChip(row.value, row.status),
+      scoreChip(row.value, row.fault || row.status),
       el("span", { class: "what" }, el("b", {}, short(row.env)), el("span", { class: "soft" }, where(row))),
       el("span", { class: "soft num" }, `${row.tokens_sampled} tok`, el("br"), `${number(row.seconds, 2)} s`));
   };
