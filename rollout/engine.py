@@ -37,20 +37,26 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What was sampled: ids with the end-of-turn token when it was sampled, one logprob each.
+    """What was sampled: ids with the end-of-turn token when it was sampled, a logprob and a weight version each.
+
+    Args:
+        weight_versions: of the weights that sampled each token; weights that arrive amid a turn sample its rest.
 
     Raises:
-        EngineError: ids and logprobs differ in number.
+        EngineError: ids, logprobs and versions differ in number.
     """
 
     token_ids: tuple[int, ...]
     logprobs: tuple[float, ...]
     finish: Literal["stop", "length"]
-    weight_version: int
+    weight_versions: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        if len(self.token_ids) != len(self.logprobs):
-            raise EngineError(f"{len(self.token_ids)} sampled tokens came with {len(self.logprobs)} logprobs")
+        if not len(self.token_ids) == len(self.logprobs) == len(self.weight_versions):
+            raise EngineError(
+                f"{len(self.token_ids)} sampled tokens came with {len(self.logprobs)} logprobs "
+                f"and {len(self.weight_versions)} weight versions"
+            )
 
 
 class Engine(Protocol):
@@ -113,4 +119,4 @@ class ScriptedEngine:
         """The policy's next turn, with logprob 0 for every token; its length is not limited."""
         action = self._policy_of(request.task)(request.messages)
         ids = tuple(self._turn_ids(request.prompt_ids, action))
-        return Completion(ids, (0.0,) * len(ids), "stop", 0)
+        return Completion(ids, (0.0,) * len(ids), "stop", (0,) * len(ids))

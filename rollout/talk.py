@@ -50,7 +50,7 @@ class Tape:
         self.ids += completion.token_ids
         self.mask += [True] * count
         self.logprobs += completion.logprobs
-        self.versions += [completion.weight_version] * count
+        self.versions += completion.weight_versions
 
     def given(self, ids: list[int]) -> None:
         """Appends what it was told."""

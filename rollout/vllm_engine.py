@@ -49,11 +49,12 @@ class _Actor:
         import torch
         from vllm import SamplingParams
         from vllm.engine.arg_utils import AsyncEngineArgs
+        from vllm.sampling_params import RequestOutputKind
         from vllm.v1.engine.async_llm import AsyncLLM
 
         if settings.metrics:
             _serve_metrics(settings.metrics)
-        self._params = SamplingParams
+        self._params, self._delta = SamplingParams, RequestOutputKind.DELTA
         self._version = 0
         self._requests = 0
         on_gpu = torch.cuda.is_available()
@@ -85,7 +86,6 @@ class _Actor:
     async def generate(
         self, prompt_ids: list[int], max_tokens: int, temperature: float, seed: int | None, stop_ids: list[int]
     ) -> tuple:
-        version = self._version
         self._requests += 1
         params = self._params(
             max_tokens=max_tokens,
@@ -94,13 +94,16 @@ class _Actor:
             stop_token_ids=stop_ids,
             logprobs=0,
             detokenize=False,
+            output_kind=self._delta,
         )
-        final = None
+        token_ids, logprobs, versions = [], [], []
         async for output in self._engine.generate({"prompt_token_ids": prompt_ids}, params, f"r{self._requests}"):
-            final = output
-        sampled = final.outputs[0]
-        logprobs = [entry[token].logprob for entry, token in zip(sampled.logprobs, sampled.token_ids, strict=True)]
-        return list(sampled.token_ids), logprobs, sampled.finish_reason, version
+            new = output.outputs[0]
+            token_ids += new.token_ids
+            logprobs += [entry[token].logprob for entry, token in zip(new.logprobs, new.token_ids, strict=True)]
+            # What was sampled before a pause has all come out when it begins, so these are of the weights of now.
+            versions += [self._version] * len(new.token_ids)
+        return token_ids, logprobs, new.finish_reason, versions
 
     async def score(self, token_ids: list[int]) -> list[float]:
         """Logprobs of `token_ids[1:]` under the engine's weights."""
@@ -179,10 +182,10 @@ class VllmEngine:
     async def generate(self, request: Request) -> Completion:
         """Samples one turn."""
         s = request.sampling
-        ids, logprobs, finish, version = await self._call(
+        ids, logprobs, finish, versions = await self._call(
             "generate", list(request.prompt_ids), s.max_tokens, s.temperature, s.seed, list(request.stop_ids)
         )
-        return Completion(tuple(ids), tuple(logprobs), "stop" if finish == "stop" else "length", version)
+        return Completion(tuple(ids), tuple(logprobs), "stop" if finish == "stop" else "length", tuple(versions))
 
     async def score(self, token_ids: list[int]) -> list[float]:
         """Logprobs of `token_ids[1:]` under the engine's weights: proves what the engine holds."""

@@ -56,7 +56,7 @@ class Apprentice:
         """A turn with made-up logprobs of this version."""
         turn = await self._scripted.generate(request)
         made_up = tuple(-self._rng.expovariate(1.5) for _ in turn.token_ids)
-        return Completion(turn.token_ids, made_up, turn.finish, self._version)
+        return Completion(turn.token_ids, made_up, turn.finish, (self._version,) * len(made_up))
 
 
 class _Fails(TextEnv):

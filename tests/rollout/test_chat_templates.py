@@ -330,7 +330,7 @@ class Replay:
         turn = self.turns.pop(0) if self.turns else "Done."
         ids = tuple(self.renderer.turn_ids(prompt, turn) if isinstance(turn, str | Message) else turn)
         self.asked.append((prompt, ids))
-        return Completion(ids, tuple(-0.5 - i for i in range(len(ids))), "stop", len(self.asked))
+        return Completion(ids, tuple(-0.5 - i for i in range(len(ids))), "stop", (len(self.asked),) * len(ids))
 
 
 MARK = "Zq\u00df"  # what the world says holds it, what is sampled doesn't

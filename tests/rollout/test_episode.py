@@ -120,8 +120,9 @@ def test_members_of_a_group_and_turns_get_seeds_of_their_own(renderer):
     class Seeds:
         async def generate(self, request):
             seeds.append(request.sampling.seed)
-            ids = renderer.encode('<tool_call>{"name": "look", "arguments": {"box": 1}}</tool_call>')
-            return Completion((*ids, renderer.end_of_turn), (0.0,) * (len(ids) + 1), "stop", 0)
+            call = renderer.encode('<tool_call>{"name": "look", "arguments": {"box": 1}}</tool_call>')
+            ids = (*call, renderer.end_of_turn)
+            return Completion(ids, (0.0,) * len(ids), "stop", (0,) * len(ids))
 
     task = Lookup().sample_task(0)
     again = []

@@ -34,7 +34,7 @@ class Scripted:
     async def generate(self, request):
         self.prompts.append(list(request.prompt_ids))
         ids = (*self.renderer.encode(self.turns.pop(0)), self.renderer.end_of_turn)
-        return Completion(ids, (0.0,) * len(ids), "stop", 0)
+        return Completion(ids, (0.0,) * len(ids), "stop", (0,) * len(ids))
 
 
 def play(renderer, turns, result="x", prompt="Look."):

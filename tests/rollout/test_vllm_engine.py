@@ -117,20 +117,42 @@ def test_new_weights_take_effect_in_place_and_are_proved_by_logprobs(
         expected = logits[:-1].gather(-1, torch.tensor(ids[1:])[:, None])[:, 0].numpy()
         assert np.abs(np.array(after) - expected).max() < 2e-3
         assert np.abs(np.array(after) - np.array(before)).max() > 0.05
-        assert event_loop_runner.run(engine.generate(ask(renderer, "x"))).weight_version == 3
+        assert set(event_loop_runner.run(engine.generate(ask(renderer, "x"))).weight_versions) == {3}
     finally:
         event_loop_runner.run(engine.update_weights(_as_sent(tiny_model, tmp_path), 0))
     assert np.abs(np.array(event_loop_runner.run(engine.score(ids))) - np.array(before)).max() < 1e-4
 
 
-def test_requests_in_flight_survive_an_update(engine, renderer, event_loop_runner, tiny_model):
+def test_requests_in_flight_go_on_with_the_new_weights_and_every_token_knows_its_own(
+    engine, renderer, event_loop_runner, tiny_model, tmp_path
+):
+    policies = {7: Policy(str(tiny_model), "float32"), 8: Policy(str(tiny_model), "float32")}
+    with torch.no_grad():
+        for parameter in policies[8].parameters:
+            parameter.mul_(1.1)
+    for version, policy in policies.items():
+        policy.save(tmp_path / str(version), precision="float32", for_engine=True)
+    requests = [ask(renderer, f"{i}", max_tokens=300, seed=i) for i in range(4)]
+
     async def go():
-        running = [asyncio.create_task(engine.generate(ask(renderer, f"{i}", max_tokens=200))) for i in range(4)]
-        await asyncio.sleep(0.2)
-        await engine.update_weights(tiny_model, 0)
+        await engine.update_weights(tmp_path / "7", 7)
+        running = [asyncio.create_task(engine.generate(request)) for request in requests]
+        await asyncio.sleep(0.3)
+        await engine.update_weights(tmp_path / "8", 8)
         return await asyncio.gather(*running)
 
-    assert all(c.token_ids for c in event_loop_runner.run(go()))
+    try:
+        completions = event_loop_runner.run(go())
+    finally:
+        event_loop_runner.run(engine.update_weights(tmp_path / "7", 0))
+    assert any(set(c.weight_versions) == {7, 8} for c in completions), "an update came amid a turn"
+    for request, completion in zip(requests, completions, strict=True):
+        versions, opening = np.array(completion.weight_versions), len(request.prompt_ids)
+        assert (np.diff(versions) >= 0).all()
+        for version, policy in policies.items():
+            expected = score(policy, [*request.prompt_ids, *completion.token_ids])[opening - 1 :]
+            gap = np.abs(expected - completion.logprobs)[versions == version]
+            assert (gap < 2e-3).all(), "a token's logprob is that of the weights it names, what came before read anew"
 
 
 def test_an_update_from_a_folder_without_weights_is_an_engine_error(engine, event_loop_runner, tmp_path, tiny_model):
