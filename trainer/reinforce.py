@@ -17,10 +17,11 @@ from trainer.checkpoint import CheckpointStore
 from trainer.critic import make_critic
 from trainer.learned import LearnedLog, learned_path
 from trainer.logs import MetricsLog, read_metrics
+from trainer.optimizer import make_optimizer
 from trainer.parts import Parts
 from trainer.policy import Policy
 from trainer.rollout_metrics import errors_shown, rollout_metrics
-from trainer.update import make_optimizer, update
+from trainer.update import update
 
 
 class Reinforcement:

@@ -70,8 +70,9 @@ def _trajectory(task: Task, prompt: np.ndarray, completion: np.ndarray, reward: 
 def ours(model: str, groups: Sequence[Group]) -> Callable[[], float]:
     """Seconds of one `update` on the groups."""
     from trainer.config import TrainerConfig
+    from trainer.optimizer import make_optimizer
     from trainer.policy import Policy, faster_precision
-    from trainer.update import make_optimizer, update
+    from trainer.update import update
 
     policy = Policy(model, faster_precision())
     config = TrainerConfig(algorithm="dapo", learning_rate=_LEARNING_RATE, max_mismatch=1e9)  # logprobs are made up

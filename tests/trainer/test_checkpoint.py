@@ -6,8 +6,9 @@ from rewards.errors import CheckpointError
 from tests.trainer.groups import make_group
 from trainer.checkpoint import CheckpointStore
 from trainer.config import TrainerConfig
+from trainer.optimizer import make_optimizer
 from trainer.policy import Policy
-from trainer.update import make_optimizer, update
+from trainer.update import update
 
 CONFIG = TrainerConfig(learning_rate=1e-3, warmup_steps=0, max_mismatch=100.0)
 

@@ -16,9 +16,10 @@ from trainer.checkpoint import CheckpointStore
 from trainer.config import TrainerConfig
 from trainer.critic import explained_variance, make_critic
 from trainer.lessons import make_lessons, token_advantages
+from trainer.optimizer import make_optimizer
 from trainer.packing import pack_group
 from trainer.policy import Policy
-from trainer.update import make_optimizer, update
+from trainer.update import update
 
 
 def settings(critic=None, **values):

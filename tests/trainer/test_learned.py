@@ -8,9 +8,10 @@ from tests.trainer.groups import make_group
 from trainer.advantages import group_normalised
 from trainer.config import TrainerConfig
 from trainer.learned import LearnedLog, learned_path, read_learned
+from trainer.optimizer import make_optimizer
 from trainer.packing import pack_group
 from trainer.policy import Policy
-from trainer.update import make_optimizer, update
+from trainer.update import update
 
 
 @pytest.mark.parametrize(("minibatches", "pack_tokens"), [(1, 4096), (2, 64)])
