@@ -4,11 +4,12 @@ Those of groups take the rewards of all groups, one float array (episodes,) a gr
 return arrays of the same shapes; a group that teaches nothing is all zeros. Those of a critic go token by token.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 Rewards = Sequence[np.ndarray]
+Advantage = Callable[[Rewards], list[np.ndarray]]
 
 
 def group_normalised(rewards: Rewards, epsilon: float = 0.05) -> list[np.ndarray]:
@@ -46,6 +47,68 @@ def batch_normalised(rewards: Rewards, epsilon: float = 1e-4) -> list[np.ndarray
     everything = np.concatenate(centred) if centred else np.zeros(0)
     scale = everything.std() + epsilon if everything.any() else 1.0
     return [c / scale for c in centred]
+
+
+def soft_overlong(length: int, limit: int, buffer: int) -> float:
+    """DAPO's length-aware penalty, from 0 to -1.
+
+    `0` up to `limit - buffer`, `((limit - buffer) - length) / buffer` from there to `limit`, `-1` beyond.
+
+    Args:
+        length: sampled tokens of an episode.
+        limit: `L_max`.
+        buffer: `L_cache`, how long before it the penalty begins.
+
+    Source: Yu et al. 2025 (DAPO), eq. 13.
+    """
+    return float(np.clip(((limit - buffer) - length) / buffer, -1.0, 0.0))
+
+
+def returns_to_go(rewards: np.ndarray, discount: float = 1.0) -> np.ndarray:
+    """`R_k = r_k + discount * R_{k+1}`: what came from turn k on; float64 (turns,).
+
+    Source: Sutton and Barto 2018 (Reinforcement Learning), eq. 3.9.
+    """
+    found = np.array(rewards, np.float64)
+    for k in range(len(found) - 2, -1, -1):
+        found[k] += discount * found[k + 1]
+    return found
+
+
+def by_turn(
+    rewards: Sequence[Sequence[np.ndarray]], advantage: Advantage, discount: float = 1.0
+) -> list[list[np.ndarray]]:
+    """Advantages turn by turn: a turn's return against those of the same turn in the other episodes of the group.
+
+    `A_{i,k} = advantage({R_{j,k} : j reached turn k})_i`, `R_{i,k} = sum_{l >= k} discount^(l - k) r_{i,l}`. With
+    `group_normalised` that is process supervision by groups, with a baseline for every turn in place of one for all.
+    A turn that a single episode reached has nobody to be compared with and counts as its episode does as a whole.
+
+    Args:
+        rewards: for each group and each of its episodes what its turns earned, (turns,).
+        advantage: rewards of all groups to advantages, one of the functions above.
+
+    Returns:
+        A list a group of (turns,) an episode.
+
+    Source: Shao et al. 2024 (DeepSeekMath), section 4.1.3, where a step is worth the sum of what is earned from it on.
+    """
+    returns = [[returns_to_go(r, discount) for r in group] for group in rewards]
+    whole = advantage([np.array([r.sum() for r in group]) for group in rewards])
+    found = [
+        [np.full(len(r), a) for r, a in zip(group, own, strict=True)] for group, own in zip(rewards, whole, strict=True)
+    ]
+    places = [
+        (g, k, reached)
+        for g, group in enumerate(returns)
+        for k in range(max(map(len, group), default=0))
+        if len(reached := [i for i, r in enumerate(group) if len(r) > k]) > 1
+    ]
+    columns = advantage([np.array([returns[g][i][k] for i in reached]) for g, k, reached in places])
+    for (g, k, reached), column in zip(places, columns, strict=True):
+        for i, value in zip(reached, column, strict=True):
+            found[g][i][k] = value
+    return found
 
 
 def gae(

@@ -26,6 +26,7 @@ def _signs(rows: Sequence[Mapping[str, float]]) -> dict[str, str]:
             f"{_mean(last, 'zero_variance_share'):.0%} of the groups taught nothing: "
             + ("nearly all episodes succeed; " if easy else "nearly all episodes fail; ")
             + ("raise environments.*.difficulty" if easy else "lower environments.*.difficulty or raise sft.traces")
+            + ", or let `curriculum` find the difficulty"
         )
     if 0 <= _mean(last, "entropy") < 0.1 * _mean(first, "entropy") and _mean(last, "reward_mean") < 0.9:
         signs["entropy"] = (
@@ -35,7 +36,14 @@ def _signs(rows: Sequence[Mapping[str, float]]) -> dict[str, str]:
     if _mean(last, "completion_tokens") > 2 * _mean(first, "completion_tokens"):
         signs["length"] = (
             f"episodes grew from {_mean(first, 'completion_tokens'):.0f} to {_mean(last, 'completion_tokens'):.0f} "
-            "tokens: where the reward didn't, add a length reward (rewards.reasoning.soft_overlong) to the rubric"
+            "tokens: where the reward didn't, set trainer.overlong, or add a length reward "
+            "(rewards.reasoning.soft_overlong) to the rubric"
+        )
+    if _mean(last, "repetition") > max(0.3, 2 * _mean(first, "repetition")):
+        signs["repetition"] = (
+            f"{_mean(last, 'repetition'):.0%} of what is sampled repeats itself (4-grams of a turn; it was "
+            f"{_mean(first, 'repetition'):.0%}): the policy loops; lower trainer.learning_rate, add "
+            "rewards.reasoning.not_repetitive to the rubric, or hold on to the start with trainer.kl_coefficient"
         )
     if _mean(last, "mismatch") > max(0.05, 3 * _mean(first, "mismatch")):
         signs["mismatch"] = (

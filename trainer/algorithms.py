@@ -4,11 +4,8 @@ A new one is a function in `advantages.py` or `losses.py` where it needs one, an
 imported: a config is checked before torch loads.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
-
-import numpy as np
 
 from trainer import advantages
 
@@ -36,7 +33,7 @@ class Algorithm:
         clip: used where the config says nothing.
     """
 
-    advantage: Callable[[advantages.Rewards], list[np.ndarray]] | None
+    advantage: advantages.Advantage | None
     objective: Literal["token_clipped", "sequence_clipped", "clipped_weight"]
     aggregation: Aggregation
     clip: Clip
@@ -52,3 +49,17 @@ ALGORITHMS = {
     "reinforce++": Algorithm(advantages.batch_normalised, "token_clipped", "token", Clip(0.2, 0.2)),
     "ppo": Algorithm(None, "token_clipped", "token", Clip(0.2, 0.2, dual=3.0)),
 }
+"""By name, each with its paper's loss; `rho_t = pi_new / pi_old`, `clip` to `1 - low .. 1 + high`, G episodes.
+
+- `grpo`: `-1/G sum_i 1/|o_i| sum_t min(rho_t A_i, clip(rho_t) A_i)`; Shao et al. 2024 (DeepSeekMath), eq. 3. Its KL is
+  `trainer.kl_coefficient` with k3, eq. 4.
+- `dr_grpo`: `-1/G sum_i sum_t min(...)` over a constant, with `A_i = r_i - mean(r)`; Liu et al. 2025, section 3.2.
+- `dapo`: `-1/(sum_i |o_i|) sum_i sum_t min(...)` with `high > low`; Yu et al. 2025, eq. 8. Its overlong punishment
+  (eq. 13) is `trainer.overlong`.
+- `gspo`: `-1/G sum_i min(s_i A_i, clip(s_i) A_i)`, `s_i = exp(1/|o_i| sum_t log rho_t)`; Zheng et al. 2025, eq. 5, 7.
+- `cispo`: `-1/(sum_i |o_i|) sum_i sum_t sg(clip(rho_t)) A_i log pi_t`; MiniMax 2025 (MiniMax-M1), eq. 4 and 5.
+- `rloo`: `A_i = r_i - 1/(G-1) sum_{j != i} r_j`; Ahmadian et al. 2024, eq. 8, here with PPO's clip for further steps.
+- `reinforce++`: `A_i = (r_i - mean_group(r)) / std_round`, by token; Hu et al. 2025, section 3.2.
+- `ppo`: `A_t` by GAE (Schulman et al. 2016, eq. 16), `min(...)` by token (Schulman et al. 2017, eq. 7), dual clip
+  (Ye et al. 2020, eq. 5).
+"""

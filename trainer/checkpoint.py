@@ -1,7 +1,7 @@
 """Checkpoints: weights and optimiser of a step, checksummed, written beside their place and renamed.
 
 All randomness of a run follows from (seed, step), so a step's tensors are its whole state. Writing happens
-in a thread while the next episodes are generated.
+in a thread while the next episodes are generated. The newest are kept, and the best by what their episodes earned.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,35 +17,66 @@ import torch
 from torch import Tensor
 
 from rewards.errors import CheckpointError
+from rewards.files import write_json_atomically
 from trainer.critic import Critic
 from trainer.policy import Policy
 
 _FORMAT = 1
 
 
+def ranking(rows: Sequence[Mapping[str, float]], metric: str, over: int) -> list[tuple[int, float]]:
+    """Steps of checkpoints with what they are worth, the best first, of equal ones the newer.
+
+    The episodes of round k are sampled with the weights of checkpoint k: its worth is the mean of `metric` over
+    round k and those just before, `over` in all. A round that lacks the metric ranks no checkpoint.
+
+    Args:
+        rows: the metrics of all rounds so far, oldest first.
+    """
+    found = []
+    for end, row in enumerate(rows, 1):
+        values = [r[metric] for r in rows[max(0, end - over) : end] if metric in r]
+        if metric in row:
+            found.append((int(row["step"]), sum(values) / len(values)))
+    return sorted(found, key=lambda pair: (-pair[1], -pair[0]))
+
+
 class CheckpointStore:
     """The checkpoints of a run: `step-00012/{weights,optimizer}.safetensors, state.json`.
 
-    With a critic there are `critic.safetensors` and `critic_optimizer.safetensors` too.
+    With a critic there are `critic.safetensors` and `critic_optimizer.safetensors` too. Beside the folder, `best.json`
+    names the best one that is kept.
 
     Args:
         folder: where they lie.
         keep: how many of the newest are kept.
+        keep_best: how many of the best are kept, as the `ranked` of each save tells them.
     """
 
-    def __init__(self, folder: Path, keep: int = 2) -> None:
+    def __init__(self, folder: Path, keep: int = 2, keep_best: int = 0) -> None:
         self.folder = folder
-        self.keep = keep
+        self.keep, self.keep_best = keep, keep_best
         self._thread: threading.Thread | None = None
         self._failure: BaseException | None = None
 
-    def save(self, step: int, policy: Policy, optimizer: torch.optim.Optimizer, critic: Critic | None = None) -> None:
-        """Copies the state now and writes it in the background; waits for the write before it."""
+    def save(
+        self,
+        step: int,
+        policy: Policy,
+        optimizer: torch.optim.Optimizer,
+        critic: Critic | None = None,
+        ranked: Sequence[tuple[int, float]] = (),
+    ) -> None:
+        """Copies the state now and writes it in the background; waits for the write before it.
+
+        Args:
+            ranked: steps and what they are worth, best first (`ranking`).
+        """
         self.wait()
         parts = {"weights": policy.state(), "optimizer": _optimizer_tensors(optimizer)}
         if critic is not None:
             parts |= {"critic": critic.state(), "critic_optimizer": _optimizer_tensors(critic.optimizer)}
-        self._thread = threading.Thread(target=self._write_safely, args=(step, parts))
+        self._thread = threading.Thread(target=self._write_safely, args=(step, parts, ranked))
         self._thread.start()
 
     def wait(self) -> None:
@@ -76,9 +108,10 @@ class CheckpointStore:
         """
         from safetensors.torch import load_file
 
+        self._sweep()  # what a kill left half-written
         for path in sorted(self.folder.glob("step-*"), reverse=True):
             try:
-                state = _verified_state(path)
+                state = verified_state(path)
                 if critic is not None and "critic.safetensors" not in state["sha256"]:
                     raise CheckpointError(f"checkpoint {path} was written without a critic")
             except CheckpointError as error:
@@ -93,9 +126,12 @@ class CheckpointStore:
             return int(state["step"])
         return None
 
-    def _write_safely(self, step: int, parts: dict[str, dict[str, Tensor]]) -> None:
+    def _write_safely(
+        self, step: int, parts: dict[str, dict[str, Tensor]], ranked: Sequence[tuple[int, float]]
+    ) -> None:
         try:
             self._write(step, parts)
+            self._clear_out(ranked)
         except BaseException as error:  # handed to the main thread by wait()
             self._failure = error
 
@@ -116,8 +152,24 @@ class CheckpointStore:
         target = self.folder / f"step-{step:05d}"
         shutil.rmtree(target, ignore_errors=True)
         os.replace(staging, target)
-        for old in sorted(self.folder.glob("step-*"))[: -self.keep]:
-            shutil.rmtree(old)
+
+    def _clear_out(self, ranked: Sequence[tuple[int, float]]) -> None:
+        """Removes what is neither new nor good, once the best is named."""
+        present = sorted(self.folder.glob("step-*"))
+        there = {path.name: path for path in present}
+        best = [(path, worth) for step, worth in ranked if (path := there.get(f"step-{step:05d}"))][: self.keep_best]
+        if best:
+            path, worth = best[0]
+            named = {"step": int(path.name.removeprefix("step-")), "folder": f"{self.folder.name}/{path.name}"}
+            write_json_atomically(self.folder.parent / "best.json", {**named, "value": worth})
+        for old in set(present[: -self.keep]) - {path for path, _ in best}:
+            # Not under its name while it goes: a kill amid this would leave what looks like a damaged checkpoint.
+            os.replace(old, old.with_name(f".{old.name}"))
+        self._sweep()
+
+    def _sweep(self) -> None:
+        for left in self.folder.glob(".step-*"):
+            shutil.rmtree(left)
 
 
 def _digest(path: Path) -> str:
@@ -125,7 +177,12 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _verified_state(path: Path) -> dict[str, Any]:
+def verified_state(path: Path) -> dict[str, Any]:
+    """A checkpoint's `state.json`, once every file has the checksum that it names.
+
+    Raises:
+        CheckpointError: one hasn't, something is missing, or another postgym wrote it.
+    """
     try:
         state = json.loads((path / "state.json").read_text())
         if state["format"] != _FORMAT:

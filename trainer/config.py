@@ -121,6 +121,20 @@ class CriticConfig(_Section):
     )
 
 
+class OverlongConfig(_Section):
+    """DAPO's soft punishment of long episodes, taken from the score before advantages."""
+
+    limit: int = Field(ge=1, description="sampled tokens of an episode at which all of the penalty is taken")
+    buffer: int = Field(ge=1, description="tokens before the limit at which it begins to grow")
+    penalty: float = Field(0.5, gt=0, description="at the limit, or out of context; DAPO's is half its rewards' range")
+
+    @model_validator(mode="after")
+    def _usable(self) -> "OverlongConfig":
+        if self.buffer > self.limit:
+            raise ValueError(f"buffer {self.buffer} begins before the first token: take at most limit ({self.limit})")
+        return self
+
+
 class TrainerConfig(_Section):
     """Reinforcement learning from groups of episodes; clips and aggregation are the algorithm's where None."""
 
@@ -140,6 +154,11 @@ class TrainerConfig(_Section):
     kl_coefficient: float = Field(0.0, ge=0, description="weight of KL to the policy before the stage; 0 needs no copy")
     kl_estimator: KlEstimator = Field("k3", description="see trainer/losses.py")
     kl_in: Literal["loss", "reward"] = "loss"
+    overlong: OverlongConfig | None = Field(None, description="limit, buffer and penalty; null punishes no length")
+    credit: Literal["episode", "turn"] = Field(
+        "episode", description="turn: each turn is compared with the group's same turn, by what was earned from it on"
+    )
+    turn_discount: Share = Field(1.0, description="of what later turns earn, with credit: turn")
     entropy_coefficient: float = Field(0.0, ge=0, description="weight of the entropy bonus")
     importance_cap: float = Field(2.0, ge=1, description="largest engine/trainer importance weight")
     importance_floor: float = Field(0.5, ge=0, le=1, description="smallest one that `mask` keeps")
@@ -149,7 +168,14 @@ class TrainerConfig(_Section):
     weight_decay: float = Field(0.0, ge=0)
     pack_tokens: int = Field(1024, ge=64, description="tokens of one forward pass; longer groups are split")
     max_mismatch: float = Field(0.1, gt=0, description="mean |delta logprob| that proves a failed weight update")
-    keep_checkpoints: int = Field(2, ge=1)
+    keep_checkpoints: int = Field(2, ge=1, description="how many of the newest are kept")
+    keep_best: int = Field(1, ge=0, description="kept besides: those of the highest best_by; best.json names the best")
+    best_by: str = Field(
+        "reward_mean",
+        pattern=r"^(reward_mean|success_rate|(reward|success)/.+)$",
+        description="reward_mean, success_rate, or reward/ID and success/ID of an environment",
+    )
+    best_over: int = Field(5, ge=1, description="rounds whose mean says how good a checkpoint is: one is mostly luck")
     critic: CriticConfig = CriticConfig()
 
     @field_validator("algorithm")

@@ -12,6 +12,7 @@ from trainer import losses
 from trainer.advantages import episode_gae, whitened
 from trainer.algorithms import ALGORITHMS
 from trainer.config import TrainerConfig
+from trainer.credit import group_advantages, on_tokens, turn_ends, turn_rewards
 from trainer.critic import Critic, ValueTarget
 from trainer.packing import Pack, pack_group
 from trainer.policy import Policy
@@ -49,24 +50,23 @@ def make_lessons(
     judged = [[t for t in group.judged if t.sampled_tokens] for group in groups]
     packs = [pack_group(members, config.pack_tokens) if members else [] for members in judged]
     known = [[_reference_logprobs(reference, pack) for pack in group] for group in packs]
-    advantage = ALGORITHMS[config.algorithm].advantage
-    if advantage is None:
+    if ALGORITHMS[config.algorithm].advantage is None:
         if critic is None:
             raise ConfigError(f"trainer.algorithm {config.algorithm} learns by a critic: give make_critic's")
         return _critic_lessons(judged, packs, known, config, critic), 0
-    rewards = [np.array([t.score.value for t in members], np.float64) for members in judged]
-    for group, logprobs, values in zip(packs, known, rewards, strict=True):
-        for pack, under_reference in zip(group, logprobs, strict=True):
-            np.subtract.at(values, pack.episodes, _kl_penalty(pack, under_reference, config))
+    costs = [
+        [_kl_penalty(pack, under_reference, config) for pack, under_reference in zip(group, logprobs, strict=True)]
+        for group, logprobs in zip(packs, known, strict=True)
+    ]
+    worth = group_advantages(judged, packs, costs, config)
     lessons, flat = [], 0
-    worth = advantage(rewards)
-    for index, (group, logprobs, advantages) in enumerate(zip(packs, known, worth, strict=True)):
-        if not advantages.any():
+    for index, (members, group, logprobs, advantages) in enumerate(zip(judged, packs, known, worth, strict=True)):
+        if not any(a.any() for a in advantages):
             flat += 1
             continue
         lessons.append(
             [
-                Lesson(pack, advantages[pack.episodes].astype(np.float32), index, under_reference)
+                Lesson(pack, on_tokens(members, pack, advantages), index, under_reference)
                 for pack, under_reference in zip(group, logprobs, strict=True)
             ]
         )
@@ -98,8 +98,8 @@ def token_advantages(
 ) -> tuple[ValueTarget, np.ndarray]:
     """What the critic is to learn from a pack, and GAE on its tokens.
 
-    Tool tokens are no steps: after a turn's last token comes the state before the next turn's first. The score is
-    given after the last token. With `critic.bootstrap` an episode that ran into a limit gets the critic's value
+    Tool tokens are no steps: after a turn's last token comes the state before the next turn's first. What a turn earned
+    is given after its last token. With `critic.bootstrap` an episode that ran into a limit gets the critic's value
     there in its place, not on top of it: both are guesses at the score of the whole.
 
     Args:
@@ -113,7 +113,7 @@ def token_advantages(
     rewards, advantages, returns = rewards.copy(), np.zeros(len(values)), np.zeros(len(values))
     for episode in np.unique(pack.episodes):
         mine, member = np.flatnonzero(pack.episodes == episode), members[episode]
-        rewards[mine[-1]] += member.score.value
+        rewards[mine[turn_ends(member)]] += turn_rewards(member, critic.config)
         cut = settings.bootstrap and member.finish in ("truncated", "context")
         advantages[mine], returns[mine] = episode_gae(rewards[mine], values[mine], cut, settings.gae_decay)
     return ValueTarget(pack, values.astype(np.float32), returns.astype(np.float32)), advantages

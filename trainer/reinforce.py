@@ -1,7 +1,7 @@
 """Reinforcement learning, round after round: play episodes, learn from them, hand the weights to the engine.
 
-A round leaves its episodes, its checkpoint and its numbers behind, in this order: a run that is killed goes on from
-the last of them.
+A round leaves its episodes, its numbers and its checkpoint behind, in this order: a run that is killed goes on from
+the last checkpoint, and rows of rounds that it repeats are dropped.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from rollout.collect import episode_seed
 from rollout.store import read_groups, write_groups
 from trainer.alarms import alarms
-from trainer.checkpoint import CheckpointStore
+from trainer.checkpoint import CheckpointStore, ranking
 from trainer.critic import make_critic
 from trainer.learned import LearnedLog, learned_path
 from trainer.logs import MetricsLog, read_metrics
@@ -38,7 +38,7 @@ class Reinforcement:
         optimizer = make_optimizer(self.policy, settings)
         self.critic = make_critic(self.policy, settings)
         self.reference = self._reference_policy() if settings.kl_coefficient else None
-        store = CheckpointStore(self.folder / "checkpoints", settings.keep_checkpoints)
+        store = CheckpointStore(self.folder / "checkpoints", settings.keep_checkpoints, settings.keep_best)
         first = store.load_newest(self.policy, optimizer, self.say, self.critic) or 0
         if first:
             self.say(f"  going on after step {first} of {settings.steps}")
@@ -53,8 +53,9 @@ class Reinforcement:
             start = self._mean_reward(0) if first else None
             for step in range(first, settings.steps):
                 row = self._step(runner, step, optimizer)
-                store.save(step + 1, self.policy, optimizer, self.critic)
-                metrics.write(row)
+                metrics.write(row)  # before the checkpoint: a run that goes on from it must find the row
+                ranked = ranking(metrics.rows, settings.best_by, settings.best_over)
+                store.save(step + 1, self.policy, optimizer, self.critic, ranked)
                 for alarm in alarms(metrics.rows):
                     self.say(f"  [yellow]warning:[/yellow] {alarm}")
                 start = row["reward_mean"] if start is None else start

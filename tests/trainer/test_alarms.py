@@ -10,6 +10,7 @@ HEALTHY = {
     "entropy": 0.5,
     "completion_tokens": 50.0,
     "mismatch": 0.01,
+    "repetition": 0.05,
 }
 
 
@@ -27,7 +28,9 @@ def history(**changed):
         ({"zero_variance_share": 0.95, "reward_mean": 0.99}, r"succeed; raise environments.*difficulty"),
         ({"entropy": 0.01}, r"from 0.50 to 0.010.*trainer.clip_high"),
         ({"completion_tokens": 130.0}, r"from 50 to 114 tokens.*soft_overlong"),
+        ({"completion_tokens": 130.0}, r"trainer.overlong"),
         ({"mismatch": 0.08}, r"0.052.*importance_beyond"),
+        ({"repetition": 0.6}, r"38% .* repeats itself .*was 5%.*trainer.learning_rate.*not_repetitive"),
     ],
 )
 def test_each_sign_is_told_once_and_names_what_to_change(changed, named):
@@ -46,3 +49,17 @@ def test_a_healthy_run_a_short_one_and_one_odd_round_raise_nothing():
 
 def test_a_policy_that_is_sure_because_it_is_right_is_no_collapse():
     assert alarms(history(entropy=0.01, reward_mean=0.97)) == []
+
+
+def test_what_drifts_within_bounds_or_was_so_from_the_start_is_no_sign():
+    assert alarms(history(zero_variance_share=0.7, mismatch=0.03, repetition=0.2, completion_tokens=80.0)) == []
+    lively = HEALTHY | {"repetition": 0.35}  # tables of figures repeat themselves
+    assert alarms([lively] * 15) == []
+    assert alarms([HEALTHY | {"mismatch": 0.06}] * 15) == []
+
+
+def test_a_slow_rise_is_told_when_it_has_become_one():
+    rows = [HEALTHY | {"mismatch": 0.005 * (1 + n)} for n in range(30)]
+    told = [n for n in range(len(rows)) if alarms(rows[: n + 1])]
+    assert len(told) == 1
+    assert 10 < told[0] < 20

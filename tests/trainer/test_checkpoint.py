@@ -1,10 +1,13 @@
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
 
 from rewards.errors import CheckpointError
 from tests.trainer.groups import make_group
-from trainer.checkpoint import CheckpointStore
+from trainer.checkpoint import CheckpointStore, ranking
 from trainer.config import TrainerConfig
 from trainer.optimizer import make_optimizer
 from trainer.policy import Policy
@@ -84,3 +87,39 @@ def test_a_disk_that_fails_is_an_error_at_the_next_wait(tiny_model, tmp_path):
 
 def test_no_checkpoint_means_none(tiny_model, tmp_path):
     assert CheckpointStore(tmp_path).load_newest(Policy(str(tiny_model)), None) is None
+
+
+def test_a_checkpoint_is_worth_what_its_episodes_and_those_just_before_earned():
+    rows = [{"step": n, "reward_mean": r} for n, r in enumerate([0.0, 0.9, 0.1, 0.6, 0.6])]
+    assert ranking(rows, "reward_mean", 1) == [(1, 0.9), (4, 0.6), (3, 0.6), (2, 0.1), (0, 0.0)]
+    assert ranking(rows, "reward_mean", 2)[:2] == [(4, 0.6), (2, 0.5)]
+    del rows[4]["reward_mean"]
+    assert [step for step, _ in ranking(rows, "reward_mean", 1)] == [1, 3, 2, 0]
+    assert ranking(rows, "success/none", 5) == []
+
+
+def test_the_best_are_kept_beside_the_newest_and_the_best_of_all_is_named(tiny_model, tmp_path):
+    policy, optimizer = trained(tiny_model, 1)
+    store = CheckpointStore(tmp_path / "checkpoints", keep=1, keep_best=2)
+    rows = []
+    for step, reward in enumerate([0.1, 0.5, 0.9, 0.3, 0.7, 0.2]):
+        rows.append({"step": step, "reward_mean": reward})
+        store.save(step + 1, policy, optimizer, ranked=ranking(rows, "reward_mean", 1))
+        store.wait()
+        if step == 3:
+            assert json.loads((tmp_path / "best.json").read_text())["step"] == 2
+    kept = sorted(p.name for p in store.folder.iterdir())
+    assert kept == ["step-00002", "step-00004", "step-00006"], "0.9 and 0.7 were earned by the weights of 2 and 4"
+    best = json.loads((tmp_path / "best.json").read_text())
+    assert best == {"step": 2, "folder": "checkpoints/step-00002", "value": 0.9}
+
+
+def test_what_a_kill_left_half_written_or_half_removed_goes_at_the_next_start(tiny_model, tmp_path):
+    policy, optimizer = trained(tiny_model, 1)
+    store = CheckpointStore(tmp_path)
+    store.save(1, policy, optimizer)
+    store.wait()
+    shutil.copytree(tmp_path / "step-00001", tmp_path / ".step-00002")
+    (tmp_path / ".step-00002" / "state.json").unlink()
+    assert CheckpointStore(tmp_path).load_newest(policy, optimizer) == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["step-00001"]

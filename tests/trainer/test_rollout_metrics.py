@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from rewards.errors import Fault
-from rewards.score import Status, failure
+from rewards.score import Part, Score, Status, failure
+from rewards.transcript import CallRecord, Transcript
 from rollout.trajectory import Group
 from tests.trainer.groups import make_group
-from trainer.rollout_metrics import errors_shown, rollout_metrics
+from trainer.rollout_metrics import errors_shown, repetition, rollout_metrics
 
 
 def changed(group, *changes):
@@ -62,3 +63,37 @@ def test_staleness_is_the_updates_since_a_token_was_sampled_and_no_given_token_c
 
 def test_a_round_without_episodes_is_all_zeros():
     assert set(rollout_metrics([], 1.0, 0).values()) == {0.0}
+
+
+def test_parts_of_rewards_full_scores_and_failed_calls_are_told_by_environment_and_kind(group):
+    calls = (CallRecord("look", {}, None, "timeout"), CallRecord("look", {}, 1), CallRecord("see", {}, None, "no_tool"))
+    graded = Score(0.5, "", (Part("answer", 0.25, 1, ""), Part("form", 0.75, 1, "")))
+    plain = Score(1.0, "", (Part("answer", 1.0, 1, ""),))
+    changes = {"score": graded, "transcript": Transcript((), calls)}, {"score": plain}, {"score": graded}
+    row = rollout_metrics([changed(group, *changes)], 1.0, 0)
+    assert row["parts/test/answer"] == pytest.approx(0.5)
+    assert row["parts/test/form"] == 0.75
+    assert row["success/test"] == pytest.approx(1 / 3)
+    assert {name: n for name, n in row.items() if name.startswith("call_errors/")} == {
+        "call_errors/timeout": 1,
+        "call_errors/no_tool": 1,
+    }
+
+
+def tokens(trajectory, *turns):
+    """The trajectory with these sampled turns and a given token after each."""
+    ids = np.concatenate([[9], *([*turn, 9] for turn in turns)]).astype(np.int32)
+    mask = np.concatenate([[False], *([True] * len(turn) + [False] for turn in turns)])
+    versions, logprobs = np.where(mask, 0, -1).astype(np.int32), np.zeros(len(ids), np.float32)
+    arrays = {"token_ids": ids, "loss_mask": mask, "weight_versions": versions, "logprobs": logprobs}
+    return replace(trajectory, prompt_length=1, **arrays)
+
+
+def test_repetition_counts_what_stood_earlier_in_the_same_turn(group):
+    one = group.trajectories[0]
+    assert repetition([tokens(one, [1, 2, 3, 4, 5, 6])]) == 0
+    assert repetition([tokens(one, [1] * 9)]) == pytest.approx(5 / 6)  # six 4-grams, one of them new
+    assert repetition([tokens(one, [1, 2, 3, 4, 1, 2, 3, 4])]) == pytest.approx(1 / 5)
+    assert repetition([tokens(one, [1, 2, 3, 4], [1, 2, 3, 4])]) == 0, "a call made twice is no loop"
+    assert repetition([tokens(one, [1, 1, 1])]) == 0, "too short to say"
+    assert repetition([tokens(one, [1] * 9), tokens(one, range(9))]) == pytest.approx(5 / 12)
