@@ -102,7 +102,8 @@ def event_loop_runner():
 @pytest.fixture(scope="session")
 def engine(tiny_model, event_loop_runner):
     """vLLM on the tiny model in fp32, in a Ray actor that answers Prometheus too."""
-    from rollout.vllm_engine import VllmEngine, VllmSettings
+    from rollout.vllm_actor import VllmSettings
+    from rollout.vllm_engine import VllmEngine
 
     with socket.create_server(("127.0.0.1", 0)) as free:
         metrics = f"127.0.0.1:{free.getsockname()[1]}"

@@ -15,7 +15,7 @@ from rollout.engine import ChatEngine, Engine, Sampling
 from rollout.episode import Limits
 from rollout.store import write_groups
 from rollout.trajectory import Group, Trajectory
-from rollout.vllm_engine import VllmSettings
+from rollout.vllm_actor import VllmSettings
 from trainer.compare import Outcome, write_outcomes
 from trainer.config import RolloutConfig
 from trainer.logs import Display

@@ -19,7 +19,8 @@ from rewards.transcript import Message
 from rollout.collect import collect_groups
 from rollout.engine import Request, Sampling
 from rollout.episode import Limits
-from rollout.vllm_engine import VllmEngine, VllmSettings, _serve_metrics, check_memory
+from rollout.vllm_actor import VllmSettings, serve_metrics
+from rollout.vllm_engine import VllmEngine, check_memory
 from tests.worlds import LikesEven, Lookup
 from trainer.packing import pack_group
 from trainer.policy import Policy
@@ -87,7 +88,7 @@ def test_a_taken_metrics_port_is_named():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(RuntimeError, match=f"logging.vllm_metrics: can't listen on {address}"):
-            _serve_metrics(address)
+            serve_metrics(address)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5])
@@ -232,7 +233,7 @@ def test_an_engine_killed_amid_episodes_is_replaced_and_none_is_lost_or_played_t
 def _engine_processes():
     """The actor's process and those it started."""
     for process in psutil.Process().children(recursive=True):
-        if process.parent().name() == "raylet" and "_Actor" in " ".join(process.cmdline()):
+        if process.parent().name() == "raylet" and "VllmActor" in " ".join(process.cmdline()):
             return [process, *process.children(recursive=True)]
     raise AssertionError("no engine's process is found")
 

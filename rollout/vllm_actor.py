@@ -1,0 +1,133 @@
+"""What lives in the engine's own process: vLLM's `AsyncLLM` as a Ray actor, and the settings that it starts with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rollout.weights import weight_checksum
+
+
+@dataclass(frozen=True, slots=True)
+class VllmSettings:
+    """What the engine is started with.
+
+    Args:
+        model: folder or hub id.
+        max_context: longest episode in tokens.
+        max_concurrent: sequences that are decoded together.
+        kv_cache_gb: KV cache in GiB (CPU); on a GPU `gpu_memory_share` of the card is used instead.
+        precision: `bfloat16` or `float32`.
+        max_restarts: how often a dead engine is started again before the run stops.
+        metrics: HOST:PORT where the engine answers Prometheus; empty for nowhere, which costs nothing.
+    """
+
+    model: str
+    max_context: int = 2048
+    max_concurrent: int = 64
+    kv_cache_gb: float = 1.0
+    gpu_memory_share: float = 0.45
+    precision: str = "bfloat16"
+    ray_address: str = "local"
+    metrics: str = ""
+    max_restarts: int = 3
+
+
+class VllmActor:
+    """Lives in its own process; the only place that imports vllm."""
+
+    def __init__(self, settings: VllmSettings) -> None:
+        import torch
+        from vllm import SamplingParams
+        from vllm.engine.arg_utils import AsyncEngineArgs
+        from vllm.sampling_params import RequestOutputKind
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        if settings.metrics:
+            serve_metrics(settings.metrics)
+        self._params, self._delta = SamplingParams, RequestOutputKind.DELTA
+        self._version = 0
+        self._requests = 0
+        on_gpu = torch.cuda.is_available()
+        args = AsyncEngineArgs(
+            model=settings.model,
+            dtype=settings.precision,
+            max_model_len=settings.max_context,
+            max_num_seqs=settings.max_concurrent,
+            enforce_eager=not on_gpu,  # on a CPU compiling costs 90 s and gains little
+            logprobs_mode="processed_logprobs",
+            generation_config="vllm",  # the model's own defaults (top-p, penalties) would bias the ratio
+            disable_log_stats=not settings.metrics,
+            seed=0,
+            **(
+                {"gpu_memory_utilization": settings.gpu_memory_share}
+                if on_gpu
+                # A seeded request whose prompt is split over two steps kills the CPU worker (its generator
+                # can't be rewound): prompts go in whole.
+                # Small blocks, because only whole ones are found again by the next turn and the group.
+                else {
+                    "block_size": 32,
+                    "enable_chunked_prefill": False,
+                    "max_num_batched_tokens": max(settings.max_context, 4096),
+                }
+            ),
+        )
+        self._engine = AsyncLLM.from_engine_args(args)
+
+    async def generate(
+        self, prompt_ids: list[int], max_tokens: int, temperature: float, seed: int | None, stop_ids: list[int]
+    ) -> tuple:
+        """One turn: sampled ids, a logprob each, why it ended, and the version of each token's weights."""
+        self._requests += 1
+        params = self._params(
+            max_tokens=max_tokens,
+            temperature=temperature,
+            seed=seed,
+            stop_token_ids=stop_ids,
+            logprobs=0,
+            detokenize=False,
+            output_kind=self._delta,
+        )
+        token_ids, logprobs, versions = [], [], []
+        async for output in self._engine.generate({"prompt_token_ids": prompt_ids}, params, f"r{self._requests}"):
+            new = output.outputs[0]
+            token_ids += new.token_ids
+            logprobs += [entry[token].logprob for entry, token in zip(new.logprobs, new.token_ids, strict=True)]
+            # What was sampled before a pause has all come out when it begins, so these are of the weights of now.
+            versions += [self._version] * len(new.token_ids)
+        return token_ids, logprobs, new.finish_reason, versions
+
+    async def score(self, token_ids: list[int]) -> list[float]:
+        """Logprobs of `token_ids[1:]` under the engine's weights."""
+        params = self._params(max_tokens=1, temperature=1.0, prompt_logprobs=0, detokenize=False)
+        self._requests += 1
+        final = None
+        async for output in self._engine.generate({"prompt_token_ids": token_ids}, params, f"r{self._requests}"):
+            final = output
+        return [final.prompt_logprobs[i][token].logprob for i, token in enumerate(token_ids) if i > 0]
+
+    async def update_weights(self, folder: str, version: int, checksum: int | None) -> None:
+        """Loads a folder's weights in place, between two decoding steps; refuses files with another checksum."""
+        if checksum is not None and (found := weight_checksum(Path(folder))) != checksum:
+            raise RuntimeError(f"{folder} holds other weights than were sent ({found:08x}, not {checksum:08x})")
+        await self._engine.pause_generation(mode="keep")
+        try:
+            await self._engine.collective_rpc("reload_weights", kwargs={"weights_path": folder})
+            if not await self._engine.reset_prefix_cache():
+                raise RuntimeError("the prefix cache could not be emptied: old weights' keys would be used")
+            self._version = version
+        finally:
+            await self._engine.resume_generation()
+
+    async def shutdown(self) -> None:
+        """Ends vLLM's own processes."""
+        self._engine.shutdown()
+
+
+def serve_metrics(address: str) -> None:
+    """Answers Prometheus at HOST:PORT/metrics with all that vLLM counts in this process."""
+    from prometheus_client import start_http_server
+
+    host, _, port = address.rpartition(":")
+    try:
+        start_http_server(int(port), host or "127.0.0.1")
+    except OSError as error:
+        raise RuntimeError(f"logging.vllm_metrics: can't listen on {address} ({error.strerror or error})") from error
