@@ -18,16 +18,16 @@ from rollout.trajectory import Trajectory
 
 _COLUMNS = ("group", "env", "split", "difficulty", "value", "status", "fault", "finish", "sampled_tokens", "seconds")
 _COLUMNS_OF_1 = ("group", "task", "value", "score", "finish", "loss_mask", "seconds")
-_STEP = re.compile(r"step-(\d+)")
+_STEP = re.compile(r"(step|unused)-(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """Where a trajectory stands (`path`, `row`) and what one looks for in it.
 
-    `stage` is the kind of its file: `grpo` for rounds, `experts`, or `eval-NAME`; `step` the round, else None.
-    `value` is the score, None where nobody could judge; `status` says whose fault it was and `fault` its kind, which
-    is empty where there was none.
+    `stage` is the kind of its file: `grpo` for rounds, `unused` for what was played and not learned from, `experts`,
+    or `eval-NAME`; `step` is the round, else None. `value` is the score, None where nobody could judge; `status` says
+    whose fault it was and `fault` its kind, which is empty where there was none.
     """
 
     path: Path
@@ -152,9 +152,12 @@ def scan_all(folder: Path, wanted: Filter | None = None) -> Iterator[Entry]:
 
 
 def stage_of(path: Path) -> tuple[str, int | None]:
-    """Stage and round that a file's name says: `step-00003.parquet` is round 3 of `grpo`."""
+    """Stage and round that a file's name says: `step-00003.parquet` is round 3 of `grpo`.
+
+    `unused-00003.parquet` holds what was played for round 3 and not learned from.
+    """
     match = _STEP.fullmatch(path.stem)
-    return ("grpo", int(match[1])) if match else (path.stem, None)
+    return ("grpo" if match[1] == "step" else "unused", int(match[2])) if match else (path.stem, None)
 
 
 def read_all(folder: Path, wanted: Filter | None = None) -> Iterator[tuple[Entry, Trajectory]]:
@@ -166,7 +169,7 @@ def read_all(folder: Path, wanted: Filter | None = None) -> Iterator[tuple[Entry
 
 def _order(path: Path) -> tuple[int, str]:
     stage, _ = stage_of(path)
-    return (1 if stage == "grpo" else 2 if stage.startswith("eval") else 0, path.name)
+    return (1 if stage in ("grpo", "unused") else 2 if stage.startswith("eval") else 0, path.name)
 
 
 def _between(value: float | None, low: float | None, high: float | None) -> bool:

@@ -1,18 +1,18 @@
 """Many episodes at once: every one is an asyncio task over the same engine, so a slow tool holds up no one."""
 
-import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from envs.base import Task, TextEnv
-from rewards.errors import EngineError, Fault
+from rewards.errors import Fault
 from rewards.score import Rubric, Status, failure
 from rollout.chat import ChatRenderer
 from rollout.engine import ChatEngine, Engine, Sampling
 from rollout.episode import Limits, run_episode
+from rollout.schedule import Lengths, Rank, Slots, together
 from rollout.trajectory import Group, Trajectory
 
 MakeEnv = Callable[[str], TextEnv]
@@ -21,6 +21,53 @@ MakeEnv = Callable[[str], TextEnv]
 def episode_seed(*parts: Any) -> int:
     """A 31-bit seed from anything printable, the same on every machine."""
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4], "big") >> 1
+
+
+@dataclass(frozen=True, slots=True)
+class Player:
+    """What groups are played with.
+
+    Args:
+        renderer: the model's; None for a `ChatEngine`.
+        on_episode: sees every episode as it ends, with what it earned by itself.
+    """
+
+    make_env: MakeEnv
+    engine: Engine | ChatEngine
+    renderer: ChatRenderer | None
+    limits: Limits
+    slots: Slots
+    lengths: Lengths = field(default_factory=Lengths)
+    on_episode: Callable[[Trajectory], None] = lambda trajectory: None
+
+    async def play(self, task: Task, group_size: int, sampling: Sampling, rank: Rank = ()) -> Group:
+        """Plays one task `group_size` times and judges the episodes together.
+
+        The members stand in the queue for places one behind the other, so that they start together and share the
+        engine's prefix cache. Each one's seed follows from (sampling.seed, task, member): a repeated call asks for
+        the same samples.
+
+        Args:
+            rank: goes before the expected length in the order of who starts next.
+
+        Raises:
+            EngineError: the engine is gone; what still ran is cancelled.
+        """
+        place = (*rank, -self.lengths.expected(task))
+        async with together() as playing:
+            members = [playing.create_task(self._episode(task, sampling, n, place)) for n in range(group_size)]
+        played = [member.result() for member in members]
+        return judge_together(Group(task, tuple(trajectory for trajectory, _ in played)), played[0][1])
+
+    async def _episode(self, task: Task, sampling: Sampling, member: int, rank: Rank) -> tuple[Trajectory, Rubric]:
+        async with self.slots.held(task.env, rank):
+            env = self.make_env(task.env)
+            seed = None if sampling.seed is None else episode_seed(sampling.seed, task.id, member)
+            trajectory = await run_episode(
+                env, task, self.engine, self.renderer, replace(sampling, seed=seed), self.limits
+            )
+            self.on_episode(trajectory)
+            return trajectory, env.rubric
 
 
 async def collect_groups(
@@ -33,13 +80,13 @@ async def collect_groups(
     limits: Limits,
     concurrency: int = 64,
     on_episode: Callable[[Trajectory], None] = lambda trajectory: None,
+    by_environment: Mapping[str, int] | None = None,
 ) -> list[Group]:
     """Plays every task `group_size` times, at most `concurrency` episodes at once.
 
-    Members of a group start together, so that they share the engine's prefix cache. Each episode's seed
-    follows from (sampling.seed, task, member): a repeated call asks for the same samples. When all have ended,
-    each group is judged as a whole by the group criteria of its environment's rubric; `on_episode` comes earlier
-    and sees what an episode earned by itself.
+    Args:
+        on_episode: as in `Player`.
+        by_environment: how many episodes of an environment may run at once, where it has a limit of its own.
 
     Returns:
         One `Group` a task, in the order of `tasks`.
@@ -47,30 +94,11 @@ async def collect_groups(
     Raises:
         EngineError: the engine is gone; what still ran is cancelled.
     """
-    gate = asyncio.Semaphore(concurrency)
-
-    async def one(task: Task, member: int) -> tuple[Trajectory, Rubric]:
-        async with gate:
-            env = make_env(task.env)
-            seed = None if sampling.seed is None else episode_seed(sampling.seed, task.id, member)
-            own = Sampling(sampling.max_tokens, sampling.temperature, seed)
-            trajectory = await run_episode(env, task, engine, renderer, own, limits)
-            on_episode(trajectory)
-            return trajectory, env.rubric
-
-    try:
-        async with asyncio.TaskGroup() as running:
-            groups = [[running.create_task(one(task, m)) for m in range(group_size)] for task in tasks]
-    except ExceptionGroup as failed:
-        if gone := failed.subgroup(EngineError):  # one tells what all met
-            raise gone.exceptions[0] from None
-        raise
-    collected = []
-    for task, members in zip(tasks, groups, strict=True):
-        played = [member.result() for member in members]
-        group = Group(task, tuple(trajectory for trajectory, _ in played))
-        collected.append(judge_together(group, played[0][1]))
-    return collected
+    slots = Slots(concurrency, by_environment)
+    player = Player(make_env, engine, renderer, limits, slots, on_episode=on_episode)
+    async with together() as playing:
+        groups = [playing.create_task(player.play(task, group_size, sampling)) for task in tasks]
+    return [group.result() for group in groups]
 
 
 def judge_together(group: Group, rubric: Rubric) -> Group:

@@ -1,5 +1,6 @@
 """One episode: the engine speaks, the environment answers, ids are appended until it ends."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 
@@ -15,10 +16,17 @@ from rollout.world import Threaded, World, shortened
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`max_context`: tokens of a whole episode; `step_seconds`: how long an environment may take to answer."""
+    """How far an episode may go.
+
+    Args:
+        max_context: tokens of a whole episode.
+        step_seconds: how long an environment may take to answer.
+        episode_seconds: how long a whole episode may take before it is cancelled; None: as long as it likes.
+    """
 
     max_context: int = 2048
     step_seconds: float = 60.0
+    episode_seconds: float | None = None
 
 
 async def run_episode(
@@ -33,7 +41,8 @@ async def run_episode(
 
     An environment that raises, hangs, or returns what is no observation, reward or score ends its own episode
     with an INFRA_ERROR score, and so does a turn that the engine can't give; a prompt that leaves no room for an
-    answer is a TASK_ERROR. The score's `fault` says what kind it was.
+    answer is a TASK_ERROR. The score's `fault` says what kind it was. One that takes too long is cancelled where it
+    stands: the trajectory holds the turns that were complete, the engine drops the one it was at.
 
     Args:
         env: an environment, which is played in threads, or a `World`.
@@ -45,14 +54,16 @@ async def run_episode(
     started = time.monotonic()
     tape = Tape([])
     world = Threaded(env) if isinstance(env, TextEnv) else env
+    clock = asyncio.timeout(limits.episode_seconds)
     try:
-        messages, tools = await world.start(task, limits.step_seconds)
-        if isinstance(engine, ChatEngine):
-            talk: Talk = MessageTalk(engine, sampling, limits.max_context, tools)
-        else:
-            tape = Tape(renderer.prompt_ids(messages, tools))
-            talk = TokenTalk(engine, renderer, sampling, limits.max_context, tools, task, tape)
-        score, finish = await _play(world, talk, limits.step_seconds)
+        async with clock:
+            messages, tools = await world.start(task, limits.step_seconds)
+            if isinstance(engine, ChatEngine):
+                talk: Talk = MessageTalk(engine, sampling, limits.max_context, tools)
+            else:
+                tape = Tape(renderer.prompt_ids(messages, tools))
+                talk = TokenTalk(engine, renderer, sampling, limits.max_context, tools, task, tape)
+            score, finish = await _play(world, talk, limits.step_seconds)
         seen = world.transcript
     except TurnError as error:
         score, finish = failure(Status.INFRA_ERROR, f"{task.id}: {error}", Fault.TURN_FAILED), "error"
@@ -60,7 +71,12 @@ async def run_episode(
     except EngineError:
         raise
     except Exception as error:
-        score, finish, seen = _failed(task, error), "error", shortened(world.transcript)
+        seen = shortened(world.transcript)
+        if clock.expired():
+            why = f"{task.id}: cancelled after {limits.episode_seconds:g} s"
+            score, finish = failure(Status.INFRA_ERROR, why, Fault.CANCELLED), "cancelled"
+        else:
+            score, finish = _failed(task, error), "error"
     finally:
         world.leave()
     return tape.trajectory(task, seen, score, finish, time.monotonic() - started)

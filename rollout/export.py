@@ -152,7 +152,7 @@ def _usable(found: Iterable[Found], left_out: Counter[str]) -> Iterator[Found]:
 
 def _why_not(trajectory: Trajectory) -> str:
     spoken = [m for m in trajectory.transcript.messages if m.role == "assistant"]
-    if trajectory.finish == "error":
+    if trajectory.finish in ("error", "cancelled"):
         return _ERROR
     if not spoken:
         return _SILENT

@@ -9,7 +9,7 @@ from envs.base import Task
 from rewards.score import Score
 from rewards.transcript import Transcript
 
-Finish = Literal["terminated", "truncated", "context", "error"]
+Finish = Literal["terminated", "truncated", "context", "error", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Trajectory:
         logprobs: float32 (tokens,): the sampler's logprob where `loss_mask`, 0 elsewhere.
         weight_versions: int32 (tokens,): version of the weights that sampled the token, -1 elsewhere.
         prompt_length: tokens before the first turn.
-        finish: how it ended; `error` leaves the score without a value.
+        finish: how it ended; `error` and `cancelled` leave the score without a value.
         seconds: wall-clock time of the episode.
 
     Raises:

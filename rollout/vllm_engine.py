@@ -83,8 +83,12 @@ class VllmEngine:
     async def _call(self, method: str, *arguments: Any) -> Any:
         while True:
             actor = self._actor
+            asked = getattr(actor, method).remote(*arguments)
             try:
-                return await getattr(actor, method).remote(*arguments)
+                return await asked
+            except asyncio.CancelledError:
+                self._ray.cancel(asked)  # whoever asked has gone: vLLM drops the request and frees its place
+                raise
             except self._ray.exceptions.RayError as error:
                 why = f"the vLLM engine failed in {method}: {last_line(str(error))}"
                 if not self._is_death(error):

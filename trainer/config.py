@@ -43,6 +43,7 @@ class EnvironmentConfig(_Section):
     difficulty: tuple[Share, Share] = Field((0.0, 1.0), description="tasks are spread evenly from the first to last")
     weight: float = Field(1.0, gt=0, description="share of the training tasks, relative to the others")
     options: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the environment")
+    concurrency: int | None = Field(None, ge=1, description="its episodes at once; null: as many as all may be")
     rubric: dict[str, Any] | None = Field(
         None, description="in place of the environment's own: a YAML file, or its contents (see rewards/rubric_yaml.py)"
     )
@@ -95,6 +96,11 @@ class RolloutConfig(_Section):
     max_context: int = Field(1024, ge=64, description="tokens per episode")
     concurrency: int = Field(64, ge=1, description="episodes at once")
     step_seconds: float = Field(60, gt=0, description="an environment that takes longer has failed")
+    straggler_seconds: float | None = Field(
+        None, gt=0, description="training episodes that take longer are cancelled and leave their group; null: none"
+    )
+    dynamic_sampling: bool = Field(False, description="groups without variance are replaced by fresh tasks (DAPO)")
+    max_refills: int = Field(3, ge=1, description="fresh tasks of a round by dynamic_sampling, times rollout.groups")
     kv_cache_gb: float = Field(1.0, gt=0, description="GiB of KV cache (CPU)")
     gpu_memory_share: float = Field(0.45, gt=0, lt=1, description="share of the GPU for the engine (GPU)")
     ray_address: str = Field("local", description="`local`, `auto` or ray://host:port")
@@ -176,6 +182,9 @@ class TrainerConfig(_Section):
         description="reward_mean, success_rate, or reward/ID and success/ID of an environment",
     )
     best_over: int = Field(5, ge=1, description="rounds whose mean says how good a checkpoint is: one is mostly luck")
+    max_staleness: int = Field(
+        0, ge=0, description="updates between sampling and learning: 0 in turns, 1 one step off, more: asynchronous"
+    )
     critic: CriticConfig = CriticConfig()
 
     @field_validator("algorithm")
@@ -243,6 +252,14 @@ class Config(_Section):
         if len(set(ids)) < len(ids):
             raise ValueError(f"an environment is listed twice in {ids}")
         return value
+
+    @model_validator(mode="after")
+    def _learnable(self) -> "Config":
+        if self.rollout.dynamic_sampling and ALGORITHMS[self.trainer.algorithm].advantage is None:
+            raise ValueError(
+                f"rollout.dynamic_sampling: {self.trainer.algorithm} learns from every group; set it to false"
+            )
+        return self
 
 
 def load_config(path: Path, overrides: Sequence[str] = (), extra: dict[str, Any] | None = None) -> Config:

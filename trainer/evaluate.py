@@ -96,6 +96,7 @@ async def evaluate(
         Limits(rollout.max_context, rollout.step_seconds),
         rollout.concurrency,
         on_episode,
+        mixture.concurrency,
     )
     for env in {g.task.env for g in groups}:
         mine = [g for g in groups if g.task.env == env]

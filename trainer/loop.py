@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from rewards.files import read_json, write_json_atomically
 from rollout.chats import encode_chat, read_chats
-from rollout.engine import ScriptedEngine
 from rollout.models import resolve_model
 from rollout.store import write_groups
 from trainer.compare import Outcome, compare, read_outcomes
@@ -126,8 +125,7 @@ class Run:
 
         renderer = self.parts.renderer
         tasks = self.mixture.training(self.config.sft.traces, self.config.seed, "sft")
-        experts = ScriptedEngine(self.mixture.expert, renderer.turn_ids)
-        groups = runner.run(self.parts.collect(tasks, 1, experts, None))
+        groups = runner.run(self.parts.expert_groups(tasks))
         if groups:
             write_groups(self.folder / "trajectories" / "experts.parquet", groups)
         examples = [*expert_trajectories(groups), *(encode_chat(c, renderer) for c in self.chats)]

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from envs.base import Task
 from rollout.chat import ChatRenderer
-from rollout.collect import collect_groups
-from rollout.engine import Engine, Sampling
+from rollout.collect import Player, collect_groups
+from rollout.engine import Sampling, ScriptedEngine
 from rollout.episode import Limits
 from rollout.models import load_renderer, resolve_model
+from rollout.schedule import Slots
 from rollout.trajectory import Group
 from rollout.vllm_engine import VllmEngine
 from trainer.config import Config
@@ -51,18 +52,30 @@ class Parts:
         """Gives the engine the policy's weights; how far its logprobs are from the trainer's."""
         return runner.run(self.weights.send(self.policy, version))
 
-    async def collect(self, tasks: Sequence[Task], group_size: int, engine: Engine, seed: int | None) -> list[Group]:
-        """Plays the tasks as `rollout` says."""
+    def player(self) -> Player:
+        """What the rounds are played with, as `rollout` says."""
+        settings = self.config.rollout
+        return Player(
+            self.mixture.make_env,
+            self.engine,
+            self.renderer,
+            Limits(settings.max_context, settings.step_seconds, settings.straggler_seconds),
+            Slots(settings.concurrency, self.mixture.concurrency),
+        )
+
+    async def expert_groups(self, tasks: Sequence[Task]) -> list[Group]:
+        """One episode of the expert a task."""
         settings = self.config.rollout
         return await collect_groups(
             tasks,
-            group_size,
+            1,
             self.mixture.make_env,
-            engine,
+            ScriptedEngine(self.mixture.expert, self.renderer.turn_ids),
             self.renderer,
-            Sampling(settings.max_new_tokens, settings.temperature, seed),
+            Sampling(settings.max_new_tokens, settings.temperature),
             Limits(settings.max_context, settings.step_seconds),
             settings.concurrency,
+            by_environment=self.mixture.concurrency,
         )
 
 

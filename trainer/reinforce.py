@@ -1,26 +1,28 @@
 """Reinforcement learning, round after round: play episodes, learn from them, hand the weights to the engine.
 
 A round leaves its episodes, its numbers and its checkpoint behind, in this order: a run that is killed goes on from
-the last checkpoint, and rows of rounds that it repeats are dropped.
+the last checkpoint, and rows of rounds that it repeats are dropped. With `trainer.max_staleness` the rounds
+after it are played meanwhile (trainer/rounds.py).
 """
 
 import asyncio
 import time
+from functools import partial
 from typing import Any
 
 from safetensors.torch import load_file
 
-from rollout.collect import episode_seed
-from rollout.store import read_groups, write_groups
+from rollout.trajectory import Group
 from trainer.alarms import alarms
 from trainer.checkpoint import CheckpointStore, ranking
 from trainer.critic import make_critic
 from trainer.learned import LearnedLog, learned_path
-from trainer.logs import MetricsLog, read_metrics
+from trainer.logs import Bar, MetricsLog, read_metrics
 from trainer.optimizer import make_optimizer
 from trainer.parts import Parts
 from trainer.policy import Policy
 from trainer.rollout_metrics import errors_shown, rollout_metrics
+from trainer.rounds import Rounds
 from trainer.update import update
 
 
@@ -49,10 +51,19 @@ class Reinforcement:
             self.parts.phases.measure("grpo"),
             self.parts.display.bar("grpo", settings.steps, first, lines=True) as bar,
         ):
-            self.parts.send_weights(runner, first)
-            start = self._mean_reward(0) if first else None
+            runner.run(self._learn_rounds(first, optimizer, store, metrics, bar))
+            store.wait()
+
+    async def _learn_rounds(
+        self, first: int, optimizer: Any, store: CheckpointStore, metrics: MetricsLog, bar: Bar
+    ) -> None:
+        parts, settings = self.parts, self.config.trainer
+        await parts.weights.send(self.policy, first)
+        start = self._mean_reward(0) if first else None
+        rounds = Rounds(self.config, self.folder, parts.mixture, parts.player(), first)
+        try:
             for step in range(first, settings.steps):
-                row = self._step(runner, step, optimizer)
+                row = await self._step(rounds, step, optimizer)
                 metrics.write(row)  # before the checkpoint: a run that goes on from it must find the row
                 ranked = ranking(metrics.rows, settings.best_by, settings.best_over)
                 store.save(step + 1, self.policy, optimizer, self.critic, ranked)
@@ -60,7 +71,8 @@ class Reinforcement:
                     self.say(f"  [yellow]warning:[/yellow] {alarm}")
                 start = row["reward_mean"] if start is None else start
                 bar.advance(_step_line(row, start))
-            store.wait()
+        finally:
+            await rounds.close()
 
     def _reference_policy(self) -> Any:
         """A frozen copy of the policy as it was before this stage."""
@@ -68,23 +80,15 @@ class Reinforcement:
         reference.load_state(load_file(self.folder / "sft" / "weights.safetensors"))
         return reference
 
-    def _step(self, runner: asyncio.Runner, step: int, optimizer: Any) -> dict[str, float]:
+    async def _step(self, rounds: Rounds, step: int, optimizer: Any) -> dict[str, float]:
         started, restarts = time.monotonic(), self.parts.engine.restarts
-        path = self.folder / "trajectories" / f"step-{step:05d}.parquet"
-        if path.is_file():  # sampled before a kill, not learned from yet
-            groups = read_groups(path)
-        else:
-            tasks = self.parts.mixture.training(self.config.rollout.groups, self.config.seed, "grpo", step)
-            seed = episode_seed(self.config.seed, "sampling", step)
-            groups = runner.run(self.parts.collect(tasks, self.config.rollout.group_size, self.parts.engine, seed))
-            write_groups(path, groups)
+        played = await rounds.take(step)
         sampled = time.monotonic()
-        log = LearnedLog(groups)
-        settings = self.config.trainer
-        learned = update(self.policy, optimizer, groups, settings, step, self.reference, self.critic, log.add)
+        log = LearnedLog(played.groups)
+        learned = await self._update(played.groups, step, optimizer, log)
         updated = time.monotonic()
-        log.write(learned_path(path))
-        probe = self.parts.send_weights(runner, step + 1)
+        log.write(learned_path(played.path))
+        probe = await self.parts.weights.send(self.policy, step + 1)
         seconds = {
             "seconds_rollout": sampled - started,
             "seconds_update": updated - sampled,
@@ -93,7 +97,14 @@ class Reinforcement:
         engine = {"probe": probe, "engine_restarts": float(self.parts.engine.restarts - restarts)}
         if engine["engine_restarts"]:
             self.say("  [yellow]warning:[/yellow] the engine died and was started again; no episode is lost")
-        return {"step": step, **rollout_metrics(groups, sampled - started, step), **learned, **engine, **seconds}
+        numbers = rollout_metrics([*played.groups, *played.unused], played.busy_seconds, step)
+        return {"step": step, **numbers, **played.flow, **learned, **engine, **seconds}
+
+    async def _update(self, groups: list[Group], step: int, optimizer: Any, log: LearnedLog) -> dict[str, float]:
+        settings = self.config.trainer
+        learn = partial(update, self.policy, optimizer, groups, settings, step, self.reference, self.critic, log.add)
+        # In turns nothing is played now; else the loop goes on with its episodes.
+        return await asyncio.to_thread(learn) if settings.max_staleness else learn()
 
     def _mean_reward(self, step: int) -> float | None:
         rows = read_metrics(self.folder / "metrics.jsonl")

@@ -15,12 +15,14 @@ def rollout_metrics(groups: Sequence[Group], seconds: float, version: int) -> di
     """Rewards and their parts, lengths, error counts, speed and staleness of one round.
 
     Args:
+        groups: all that were played, also those that nothing is learned from.
         seconds: what sampling took.
         version: of the weights that are about to learn from the round.
 
     Returns:
         `truncated_share` is of the episodes that ran into a limit of turns or context; `staleness` counts the updates
         between the weights that sampled a token and those that learn from it, mean and largest over all tokens;
+        `token_age/N` is the share of tokens that are N updates old;
         `repetition` is of the 4-grams that stood earlier in the same turn. `reward/ENV`, `success/ENV` and
         `parts/ENV/CRITERION` are means over the environment's judged episodes; `errors/FAULT` counts episodes
         without a verdict, `call_errors/KIND` tool calls that failed.
@@ -41,6 +43,8 @@ def rollout_metrics(groups: Sequence[Group], seconds: float, version: int) -> di
         "staleness_max": float(ages.max()) if len(ages) else 0.0,
         "tokens_per_second": sum(lengths) / max(seconds, 1e-9),
     }
+    for age, count in zip(*np.unique(ages, return_counts=True), strict=True):
+        row[f"token_age/{int(age)}"] = count / len(ages)
     for env in sorted({t.task.env for t in judged}):
         scores = [t.score for t in judged if t.task.env == env]
         row[f"reward/{env}"] = float(np.mean([s.value for s in scores]))

@@ -28,6 +28,11 @@ class Mixture:
             env.rubric = self._rubrics[env_id]  # shadows the class's
         return env
 
+    @property
+    def concurrency(self) -> dict[str, int]:
+        """How many episodes of an environment may run at once, where it has a limit of its own."""
+        return {e.id: e.concurrency for e in self.environments if e.concurrency is not None}
+
     def expert(self, task: Task) -> Policy:
         """The expert on `task`, patient where the transport of its environment has faults."""
         env = self._samplers[task.env]

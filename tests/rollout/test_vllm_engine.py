@@ -156,6 +156,24 @@ def test_requests_in_flight_go_on_with_the_new_weights_and_every_token_knows_its
             assert (gap < 2e-3).all(), "a token's logprob is that of the weights it names, what came before read anew"
 
 
+def test_a_straggler_is_dropped_by_the_engine_too(engine, renderer, event_loop_runner):
+    request = ask(renderer, "count", seed=1, max_tokens=400)
+
+    async def go():
+        whole = asyncio.create_task(engine.generate(request))
+        given_up = asyncio.create_task(engine.generate(replace(request, prompt_ids=list(request.prompt_ids[:-1]))))
+        await asyncio.sleep(0.3)
+        before = generated_tokens(engine)
+        given_up.cancel()
+        return before, len((await whole).token_ids), await asyncio.gather(given_up, return_exceptions=True)
+
+    before, length, (error,) = event_loop_runner.run(go())
+    assert isinstance(error, asyncio.CancelledError)
+    assert length == 400
+    time.sleep(0.5)
+    assert generated_tokens(engine) - before < 500, "one request went on, not two"
+
+
 def test_an_update_from_a_folder_without_weights_is_an_engine_error(engine, event_loop_runner, tmp_path, tiny_model):
     with pytest.raises(EngineError, match="update_weights"):
         event_loop_runner.run(engine.update_weights(tmp_path, 1))

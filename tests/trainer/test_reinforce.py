@@ -1,0 +1,181 @@
+"""The reinforcement stage whole, in this process: a real policy learns while an engine on its weights plays on."""
+
+import asyncio
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import load_file, save_file
+
+from rewards.errors import EngineError
+from rollout.engine import Completion
+from rollout.store import read_groups
+from rollout.weights import weight_checksum
+from tests.worlds import LikesEven
+from trainer.config import load_config
+from trainer.logs import Display, PhaseLog
+from trainer.parts import Parts
+from trainer.policy import Policy
+from trainer.reinforce import Reinforcement
+from trainer.sinks import open_sinks
+from trainer.tasks import Mixture
+from trainer.weight_sync import WeightSync, score
+
+STEPS, GROUPS, SIZE = 4, 2, 2
+
+
+class SmallEngine:
+    """Samples with a policy of its own, a token a moment: weights may arrive amid a turn.
+
+    Args:
+        dies_at: the version whose weights it doesn't live to see.
+    """
+
+    restarts = 0
+
+    def __init__(self, model, dies_at=None):
+        self._policy, self._dies_at, self._version = Policy(str(model), "float32"), dies_at, 0
+        self.running = 0
+
+    async def generate(self, request):
+        generator = torch.Generator().manual_seed(request.sampling.seed)
+        ids, logprobs, versions = list(request.prompt_ids), [], []
+        self.running += 1
+        for _ in range(request.sampling.max_tokens):
+            with torch.no_grad():
+                found = self._policy.model(torch.tensor([ids]), use_cache=False, logits_to_keep=1).logits[0, -1]
+            known = found.float().log_softmax(-1)
+            token = int(torch.multinomial(known.exp(), 1, generator=generator))
+            ids.append(token)
+            logprobs.append(float(known[token]))
+            versions.append(self._version)
+            if token in request.stop_ids:
+                break
+            await asyncio.sleep(0.001)
+        self.running -= 1
+        sampled = tuple(ids[len(request.prompt_ids) :])
+        return Completion(sampled, tuple(logprobs), "length", tuple(versions))
+
+    async def score(self, token_ids):
+        return list(score(self._policy, token_ids))
+
+    async def update_weights(self, folder, version, checksum=None):
+        if version == self._dies_at:
+            raise EngineError("killed")
+        assert weight_checksum(folder) == checksum
+        self._policy.load_state(load_file(folder / "model.safetensors"))
+        self._version = version
+
+
+class PaysAnything(Mixture):
+    """Arithmetic, with a score that a random model's episodes differ in."""
+
+    def make_env(self, env_id):
+        env = super().make_env(env_id)
+        env.rubric = LikesEven.rubric
+        return env
+
+
+@pytest.fixture
+def stage(tiny_model, renderer, tmp_path):
+    """Makes a stage in a folder; called again on the same folder it is what a resumed run makes."""
+
+    def make(folder, staleness, **engine):
+        path = tmp_path / f"{staleness}.yaml"
+        path.write_text("environments: [{id: postgym/Arithmetic-v0, difficulty: [0.0, 0.2]}]\n")
+        fields = {
+            "model": str(tiny_model),
+            "rollout.groups": GROUPS,
+            "rollout.group_size": SIZE,
+            "rollout.max_new_tokens": 8,
+            "trainer.steps": STEPS,
+            "trainer.learning_rate": 1e-3,
+            "trainer.max_staleness": staleness,
+            "logging.sinks": [],
+        }
+        config = load_config(path, extra=fields)
+        folder = tmp_path / folder
+        policy, speaking = Policy(str(tiny_model), "float32"), SmallEngine(tiny_model, **engine)
+        if not (folder / "sft" / "weights.safetensors").is_file():
+            (folder / "sft").mkdir(parents=True)
+            save_file(policy.state(), folder / "sft" / "weights.safetensors")
+        parts = Parts(
+            config,
+            folder,
+            str(tiny_model),
+            PaysAnything(config.environments),
+            speaking,
+            renderer,
+            policy,
+            WeightSync(speaking, folder / "weights", renderer, 0.1),
+            Display(Console(file=io.StringIO())),
+            PhaseLog(folder),
+            open_sinks((), None, print),
+            folder / "weights",
+        )
+        return Reinforcement(parts)
+
+    return make
+
+
+def run(stage):
+    with asyncio.Runner() as runner:
+        stage.run(runner)
+    return [json.loads(line) for line in (stage.folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_in_turns_a_killed_stage_ends_with_the_parameters_of_an_undisturbed_one(stage):
+    whole = stage("whole", 0)
+    rows = run(whole)
+    assert [row["staleness_max"] for row in rows] == [0] * STEPS
+    assert all(row["seconds_engine_idle"] > 0 for row in rows[1:]), "the engine waits for the learner"
+    with pytest.raises(EngineError):
+        run(stage("killed", 0, dies_at=2))
+    resumed = stage("killed", 0)
+    assert [row["step"] for row in run(resumed)] == list(range(STEPS))
+    assert not torch.equal(whole.policy.parameters[0], stage("new", 0).policy.parameters[0])
+    for one, other in zip(whole.policy.parameters, resumed.policy.parameters, strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("staleness", [1, 2])
+def test_asynchronously_a_killed_stage_goes_on_and_nothing_is_learned_twice_or_lost(stage, staleness):
+    with pytest.raises(EngineError):
+        run(stage("killed", staleness, dies_at=3))
+    folder = stage("killed", staleness).folder
+    played = {p.name: p.read_bytes() for p in folder.glob("trajectories/*.parquet")}
+    groups = {p.relative_to(folder): read_groups(p)[0] for p in folder.glob("playing/*/*.parquet")}
+    resumed = stage("killed", staleness)
+    rows = run(resumed)
+    assert [row["step"] for row in rows] == list(range(STEPS))
+    assert max(row["staleness_max"] for row in rows) <= staleness
+    assert {name: (folder / "trajectories" / name).read_bytes() for name in played} == played, "no round anew"
+    for path, group in groups.items():
+        rest = read_groups(folder / "trajectories" / f"{path.parent.name}.parquet")
+        assert any(np.array_equal(g.trajectories[0].token_ids, group.trajectories[0].token_ids) for g in rest)
+
+
+def test_the_engine_plays_on_while_the_policy_learns(stage, monkeypatch):
+    from trainer import reinforce
+
+    ahead, real = stage("run", 2), reinforce.update
+    running = []
+
+    def slow(*arguments):
+        before = ahead.parts.engine.running
+        result = real(*arguments)
+        running.append((before, ahead.parts.engine.running))
+        return result
+
+    monkeypatch.setattr(reinforce, "update", slow)
+    rows = run(ahead)
+    assert any(before for before, _ in running)
+    tokens = [
+        t for p in ahead.folder.glob("trajectories/step-*.parquet") for g in read_groups(p) for t in g.trajectories
+    ]
+    assert any(len(set(t.weight_versions[t.loss_mask])) > 1 for t in tokens), "a turn that went on with new weights"
+    assert rows[-1]["staleness_max"] == 2
+    assert rows[-1]["mismatch"] > 1e-4, "older weights sampled it; importance weights correct for that"
