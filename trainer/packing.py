@@ -1,16 +1,18 @@
-"""From groups to forward passes: the prompt of a group once, its episodes behind it, no padding.
+"""From groups to forward passes: what the episodes of a group share goes in once, no padding.
 
-A `Pack` is one row `[prompt, suffix 1, suffix 2, ...]`. Every suffix sees the prompt and itself, and its
-positions go on from the prompt's end, so the result is that of separate rows at a fraction of the work.
+A `Pack` is one row: the prompt, then what follows it, branch by branch (trainer/tree.py). Every token sees the path
+that leads to it, and positions count along the path, so the result is that of separate rows at a fraction of the work.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from rollout.trajectory import Trajectory
+from trainer.tree import Stretch, Tree, grow
+
+SHORTEST_SHARED = 32  # tokens after the prompt: below, a call of attention more costs what the tokens save
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +21,9 @@ class Pack:
 
     Args:
         input_ids: int64 (T,).
-        position_ids: int64 (T,): position within prompt + own suffix.
-        segment_lengths: tokens of the prompt and of each suffix; they sum to T.
-        predict_at: int64 (N,): index into T whose output predicts the token.
+        position_ids: int64 (T,): position within the episodes that the token is of.
+        tree: which tokens see which.
+        predict_at: int64 (N,): index into T whose output predicts the token; one may predict for many episodes.
         targets: int64 (N,): the sampled token ids.
         sampler_logprobs: float32 (N,).
         episodes: int64 (N,): which of the packed group's episodes sampled the token; none is in two packs.
@@ -29,81 +31,86 @@ class Pack:
 
     input_ids: np.ndarray
     position_ids: np.ndarray
-    segment_lengths: tuple[int, ...]
+    tree: Tree
     predict_at: np.ndarray
     targets: np.ndarray
     sampler_logprobs: np.ndarray
     episodes: np.ndarray
 
-    def attention_mask(self, window: int | None = None) -> np.ndarray:
-        """bool (T, T): row may look at column.
-
-        Args:
-            window: positions that a token sees, itself among them; None sees all.
-        """
-        segments = np.repeat(np.arange(len(self.segment_lengths)), self.segment_lengths)
-        order = np.arange(len(self.input_ids))
-        mask = order[None, :] <= order[:, None]
-        mask &= (segments[None, :] == segments[:, None]) | (segments[None, :] == 0)
-        if window is not None:
-            mask &= self.position_ids[:, None] - self.position_ids[None, :] < window
-        return mask
-
     def rows(self) -> list[np.ndarray]:
-        """For each suffix the indices into T of the prompt and of itself: what a row of its own would hold."""
-        ends = np.cumsum(self.segment_lengths)
-        return [np.concatenate((np.arange(ends[0]), np.arange(*span))) for span in pairwise(ends)]
+        """For each end of the tree the indices into T that lead there: what a row of its own would hold."""
+        return [self.tree.tokens(self.tree.path(leaf)) for leaf in self.tree.leaves()]
 
 
-def pack_group(trajectories: Sequence[Trajectory], max_tokens: int) -> list[Pack]:
+def pack_group(trajectories: Sequence[Trajectory], max_tokens: int, shortest: int = SHORTEST_SHARED) -> list[Pack]:
     """Packs the episodes of one task; a group longer than `max_tokens` becomes several packs.
 
     Args:
         trajectories: episodes with one common prompt.
         max_tokens: bound of a pack; a single episode that is longer gets a pack of its own.
+        shortest: tokens after the prompt that episodes must have in common to share them.
 
     Raises:
-        ValueError: the prompts differ.
+        ValueError: the prompts differ, or are empty.
     """
     prompt = trajectories[0].token_ids[: trajectories[0].prompt_length]
     if any(not np.array_equal(t.token_ids[: t.prompt_length], prompt) for t in trajectories):
         raise ValueError(f"{trajectories[0].task.id}: the prompts of a group differ")
+    if not len(prompt):
+        raise ValueError(f"{trajectories[0].task.id}: the prompt is empty: nothing predicts an episode's first token")
+    stretches, last = grow([_read(t) for t in trajectories], shortest)
     packs: list[Pack] = []
-    chosen: list[tuple[int, Trajectory]] = []
-    size = len(prompt)
-    for index, trajectory in enumerate(trajectories):
-        length = len(trajectory.token_ids) - len(prompt)
-        if chosen and size + length > max_tokens:
-            packs.append(_pack(prompt, chosen))
-            chosen, size = [], len(prompt)
-        chosen.append((index, trajectory))
-        size += length
-    return [*packs, _pack(prompt, chosen)]
+    chosen: dict[int, list[int]] = {}  # episodes by the stretch that they end with
+    held: set[int] = set()
+    for end in dict.fromkeys(sorted(last)):
+        path = _path(stretches, end)
+        if chosen and _tokens(stretches, held | set(path)) > max_tokens:
+            packs.append(_pack(trajectories, stretches, chosen))
+            chosen, held = {}, set()
+        chosen[end] = [e for e, its in enumerate(last) if its == end]
+        held |= set(path)
+    return [*packs, _pack(trajectories, stretches, chosen)]
 
 
-def _pack(prompt: np.ndarray, chosen: Sequence[tuple[int, Trajectory]]) -> Pack:
-    start = len(prompt)
-    ids, positions = [prompt], [np.arange(start)]
-    predict_at, targets, logprobs, episodes = [], [], [], []
-    offset = start
-    for index, trajectory in chosen:
-        sampled = np.flatnonzero(trajectory.loss_mask)
-        # The last sampled token is only predicted, never read.
-        suffix = trajectory.token_ids[start : sampled[-1]] if len(sampled) else prompt[:0]
-        # Token i is predicted at i - 1: the first of a suffix by the shared prompt's last token.
-        predict_at.append(np.where(sampled == start, start - 1, offset + sampled - 1 - start))
-        targets.append(trajectory.token_ids[sampled])
-        logprobs.append(trajectory.logprobs[sampled])
-        episodes.append(np.full(len(sampled), index))
-        ids.append(suffix)
-        positions.append(np.arange(start, start + len(suffix)))
-        offset += len(suffix)
+def _read(trajectory: Trajectory) -> np.ndarray:
+    """What the model has to read of an episode: the last sampled token is only predicted."""
+    sampled = np.flatnonzero(trajectory.loss_mask)
+    return trajectory.token_ids[: sampled[-1] if len(sampled) else trajectory.prompt_length]
+
+
+def _path(stretches: Sequence[Stretch], end: int) -> list[int]:
+    path = [end]
+    while (parent := stretches[path[0]].parent) >= 0:
+        path.insert(0, parent)
+    return path
+
+
+def _tokens(stretches: Sequence[Stretch], held: set[int]) -> int:
+    return sum(stretches[i].stop - stretches[i].start for i in held)
+
+
+def _pack(trajectories: Sequence[Trajectory], stretches: Sequence[Stretch], chosen: dict[int, list[int]]) -> Pack:
+    paths = {end: _path(stretches, end) for end in chosen}
+    place = {stretch: i for i, stretch in enumerate(sorted({i for path in paths.values() for i in path}))}
+    used = [stretches[i] for i in place]
+    tree = Tree(tuple(s.stop - s.start for s in used), tuple(place.get(s.parent, -1) for s in used))
+    episodes, predict_at = [], []
+    for episode, end in sorted((e, end) for end, members in chosen.items() for e in members):
+        sampled = np.flatnonzero(trajectories[episode].loss_mask)
+        # Token i of an episode is predicted at i - 1 of its path.
+        predict_at.append(tree.tokens([place[i] for i in paths[end]])[sampled - 1])
+        episodes.append(np.full(len(sampled), episode))
+    members = [trajectories[e[0]] for e in episodes if len(e)]
     return Pack(
-        np.concatenate(ids).astype(np.int64),
-        np.concatenate(positions).astype(np.int64),
-        tuple(len(part) for part in ids),
+        np.concatenate([trajectories[s.owner].token_ids[s.start : s.stop] for s in used]).astype(np.int64),
+        tree.positions(),
+        tree,
         np.concatenate(predict_at).astype(np.int64),
-        np.concatenate(targets).astype(np.int64),
-        np.concatenate(logprobs).astype(np.float32),
+        _joined([t.token_ids[t.loss_mask] for t in members], np.int64),
+        _joined([t.logprobs[t.loss_mask] for t in members], np.float32),
         np.concatenate(episodes).astype(np.int64),
     )
+
+
+def _joined(parts: Sequence[np.ndarray], dtype: type) -> np.ndarray:
+    return np.concatenate([np.zeros(0, dtype), *parts]).astype(dtype)

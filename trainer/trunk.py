@@ -1,4 +1,4 @@
-"""A decoder's trunk over a pack: the prompt once where its architecture can, else a row for every episode.
+"""A decoder's trunk over a pack: what episodes share once where its architecture can, else a row for every episode.
 
 Which of the two is found out once for each model, by comparing them on a small pack: an architecture that ignores
 the attention it is given, or adds to it what a pack can't say, shows itself by other hidden states.
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from trainer import attention
 from trainer.packing import Pack
+from trainer.tree import Tree
 
 _TOLERANCE = 1e-3  # relative: rounding in fp32, TF32 at worst; a wrong mask is off by tens of percent
 _LAYERS = {"full_attention", "sliding_attention"}
@@ -25,7 +26,7 @@ class Sharing:
     """How a trunk computes packs.
 
     Args:
-        attention: the name of the attention function that shares the prompt; None: a row for every episode.
+        attention: the name of the attention function that shares a path; None: a row for every episode.
         notice: what couldn't be used, and why; empty if the best way works.
     """
 
@@ -85,14 +86,12 @@ def _flaw(trunk: torch.nn.Module, pack: Pack, device: torch.device, name: str) -
 
 
 def _probe(config: Any) -> Pack:
-    """A small pack: a prompt longer than the sliding window, where that isn't very wide, and three suffixes."""
+    """A small pack: a prompt longer than the sliding window, where that isn't very wide, and branches that branch."""
     window = getattr(config, "sliding_window", None) or 0
-    lengths = (6 + (window if window <= _WIDEST_PROBE else 0), 3, 5, 4)
-    starts = (0, *[lengths[0]] * 3)
-    positions = np.concatenate([start + np.arange(n) for start, n in zip(starts, lengths, strict=True)])
-    ids = np.arange(sum(lengths)) * 7919 % (config.vocab_size - 1) + 1
+    tree = Tree((6 + (window if window <= _WIDEST_PROBE else 0), 3, 5, 4, 4), (-1, 0, 0, 2, 2))
+    ids = np.arange(sum(tree.lengths)) * 7919 % (config.vocab_size - 1) + 1
     nothing = np.zeros(0, np.int64)
-    return Pack(ids, positions, lengths, nothing, nothing, nothing.astype(np.float32), nothing)
+    return Pack(ids, tree.positions(), tree, nothing, nothing, nothing.astype(np.float32), nothing)
 
 
 def _shared(trunk: torch.nn.Module, pack: Pack, device: torch.device, name: str) -> Tensor:
@@ -104,15 +103,17 @@ def _shared(trunk: torch.nn.Module, pack: Pack, device: torch.device, name: str)
             input_ids=torch.from_numpy(pack.input_ids)[None].to(device),
             position_ids=torch.from_numpy(pack.position_ids)[None].to(device),
             use_cache=False,
-            segment_lengths=pack.segment_lengths,
+            tree=pack.tree,
         ).last_hidden_state[0]
     finally:
         trunk.set_attn_implementation(own)
 
 
 def _row_by_row(trunk: torch.nn.Module, pack: Pack, device: torch.device) -> Tensor:
-    """(T, hidden) by a pass over prompt and suffix for each suffix, with the model's own attention."""
-    ids = torch.from_numpy(pack.input_ids).to(device)
-    rows = [trunk(input_ids=ids[row][None], use_cache=False).last_hidden_state[0] for row in pack.rows()]
-    prompt = pack.segment_lengths[0]
-    return torch.cat([rows[0], *(row[prompt:] for row in rows[1:])])
+    """(T, hidden) by a pass over each path of the tree, with the model's own attention."""
+    ids, done, found = torch.from_numpy(pack.input_ids).to(device), 0, []
+    for row in pack.rows():
+        hidden = trunk(input_ids=ids[row][None], use_cache=False).last_hidden_state[0]
+        found.append(hidden[np.searchsorted(row, done) :])  # what it shares with rows before is known
+        done = row[-1] + 1
+    return torch.cat(found)

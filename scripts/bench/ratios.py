@@ -44,15 +44,23 @@ def compare(
     unit: str,
     repeats: int = 5,
     higher_is_better: bool = True,
+    seconds: float = float("inf"),
 ) -> Ratio:
-    """Measures ours and the peer in turn, `repeats` times each, after one round that doesn't count."""
+    """Measures ours and the peer in turn, `repeats` times each, after one round that doesn't count.
+
+    Args:
+        seconds: no round begins after so long; where the first took longer, it is the one that counts.
+    """
     from trainer.run_folder import machine
 
-    ours(), peer()
-    pairs = [(ours(), peer()) for _ in range(repeats)]
+    started = time.perf_counter()
+    pairs = [(ours(), peer())]
+    while len(pairs) <= repeats and time.perf_counter() - started < seconds:
+        pairs.append((ours(), peer()))
+    pairs = pairs[1:] or pairs
     mine, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
     ratio = mine / theirs if higher_is_better else theirs / mine
-    found = Ratio(name, mine, theirs, peer_name, ratio, unit, repeats, machine())
+    found = Ratio(name, mine, theirs, peer_name, ratio, unit, len(pairs), machine())
     print(f"{name}: {mine:,.4g} {unit} against {theirs:,.4g} of {peer_name}: {ratio:.2f}x", flush=True)
     return found
 

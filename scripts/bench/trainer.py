@@ -1,202 +1,164 @@
-"""The update of GRPO against TRL's GRPOTrainer: seconds and peak memory on the same model, prompts and completions.
+"""Our trainer against TRL's GRPOTrainer on the same model, prompts and completions: time, memory, and what is learned.
 
-    python -m scripts.bench.trainer --json trainer.json
+    python -m scripts.bench.trainer --json trainer.json              # everything
+    python -m scripts.bench.trainer --part update --part memory
 
-TRL is given the completions through its `rollout_func`, so nobody generates, and its step is timed from the first
-gradient to the last weight. It runs once as it comes and once tuned: no gradient checkpointing, bf16 weights. It
-computes no old logprobs here, as always when it samples without vLLM; a run with vLLM has that forward pass on top.
-Both sides of a row share a process, and with it the allocator's settings of trainer/policy.py; memory is that of
-processes of their own. Completions are of random tokens, with lengths spread evenly from the shortest to the longest.
+`update`: seconds of one update at a prompt of 220 tokens, 8 completions of 16 to 256 tokens. TRL runs as it comes; as
+it comes when vLLM samples, where it computes old logprobs by one more forward pass; and tuned, without gradient
+checkpointing and with bf16 weights. Both sides share a process, and the allocator's settings of trainer/policy.py.
+`memory`: the peak of each side in a process of its own.
+`table`: updates at prompts of 50, 1,000 and 4,000 tokens in groups of 4 and 16, against TRL as it comes.
+`step`: whole steps, ours with vLLM and the weights handed over, TRL's with the generation that it comes with.
+`curves`: rewards of some seeds at equal settings in fp32, on a small model that learns in minutes.
+
+TRL's micro-batch is its default of 8 rows, halved until it divides a group and holds at most 16,384 tokens, or 4,096
+without checkpointing: that is what a machine with 24 GB carries. Ours is one pack a group, up to `--pack-tokens`.
 """
 
 import argparse
+import contextlib
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from envs.base import Task
-from rewards.score import Score
-from rewards.transcript import Message, Transcript
 from rollout.models import DEFAULT_MODEL, resolve_model
-from rollout.trajectory import Group, Trajectory
+from scripts.bench.curves import paired
 from scripts.bench.envs import in_fresh_process
 from scripts.bench.ratios import Ratio, compare, parser, write
+from scripts.bench.steps import OurSide, StepSize, make_small_model, tasks_of, trl_side
+from scripts.bench.updates import WAYS, Size, make_groups, ours, peak_gb, trls
 from trainer.logs import quiet_libraries
+from trainer.run_folder import machine
 
-_WAYS: dict[str, dict[str, Any]] = {
-    "as it comes": {},
-    "tuned": {"gradient_checkpointing": False, "model_init_kwargs": {"dtype": "bfloat16"}},
+PEER = f"TRL {version('trl')} GRPOTrainer"
+_TABLE = [
+    Size(1, group_size, prompt, 16, 64) for prompt in (50, 1000, 4000) for group_size in (4, 16)
+]  # short completions: a cell of the longest prompts takes TRL minutes
+_CELL_SECONDS = 45
+_STEP = StepSize(prompts=2, group_size=8, words=160, new_tokens=64, learning_rate=1e-6)
+_CURVE = StepSize(prompts=4, group_size=8, words=12, new_tokens=24, learning_rate=3e-3)
+
+
+def update_part(options: argparse.Namespace) -> list[Ratio]:
+    """Seconds of an update, against every way of TRL's."""
+    size = Size(options.prompts)
+    return [_updates(options, size, way, options.repeats) for way in WAYS]
+
+
+def table_part(options: argparse.Namespace) -> list[Ratio]:
+    """Seconds of an update at other sizes, as often as fits the time of a cell."""
+    return [_updates(options, size, "as it comes", options.repeats, _CELL_SECONDS) for size in _TABLE]
+
+
+def _updates(options: argparse.Namespace, size: Size, way: str, repeats: int, seconds: float = float("inf")) -> Ratio:
+    groups = make_groups(size)
+    with tempfile.TemporaryDirectory() as folder:
+        mine = ours(options.model, groups, options.pack_tokens)
+        theirs = trls(options.model, groups, folder, WAYS[way])
+        return compare(f"update, {size}", mine, theirs, f"{PEER}, {way}", "s", repeats, False, seconds)
+
+
+def memory_part(options: argparse.Namespace) -> list[Ratio]:
+    """Peak memory of two updates, of each side alone."""
+    size, found = Size(options.prompts), []
+    groups = make_groups(size)
+    mine = _once(partial(in_fresh_process, partial(peak_gb, partial(ours, options.model, groups, options.pack_tokens))))
+    for name, way in WAYS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            theirs = _once(
+                partial(in_fresh_process, partial(peak_gb, partial(trls, options.model, groups, folder, way)))
+            )
+            found.append(compare(f"peak memory, {size}", mine, theirs, f"{PEER}, {name}", "GB", 1, False))
+    return found
+
+
+def _once(measure: Callable[[], float]) -> Callable[[], float]:
+    """Memory is the same each time, and dear to measure."""
+    found: list[float] = []
+
+    def known() -> float:
+        if not found:
+            found.append(measure())
+        return found[0]
+
+    return known
+
+
+def step_part(options: argparse.Namespace) -> list[Ratio]:
+    """Seconds of a whole step."""
+    from trainer.policy import faster_precision
+
+    (tasks,) = tasks_of(_STEP, 1, seed=0)
+    with contextlib.closing(OurSide(options.model, _STEP, faster_precision(), options.pack_tokens)) as side:
+        side.begin()
+        rows = {"per_device_train_batch_size": _STEP.group_size}
+        return [
+            compare(
+                f"whole step, {_STEP}",
+                lambda: side.step(tasks, seed=0)[1],
+                lambda: trl_side(options.model, _STEP, [tasks], side.renderer, seed=0, **rows)[1][0],
+                f"{PEER}, as it comes, its own generation",
+                "s",
+                options.repeats,
+                higher_is_better=False,
+            )
+        ]
+
+
+def curves_part(options: argparse.Namespace) -> list[Ratio]:
+    """Mean rewards of both sides by step, on the small model."""
+    steps, curves = options.steps, []
+    with tempfile.TemporaryDirectory() as folder:
+        model = make_small_model(Path(folder), options.model)
+        with contextlib.closing(OurSide(model, _CURVE, "float32", options.pack_tokens)) as side:
+            for seed in range(options.seeds):
+                tasks = tasks_of(_CURVE, steps, seed)
+                side.begin()
+                mine = [side.step(each, seed * steps + number)[0] for number, each in enumerate(tasks)]
+                theirs, _ = trl_side(model, _CURVE, tasks, side.renderer, seed, bf16=False)
+                curves.append((mine, theirs))
+                for name, curve in (("ours", mine), ("TRL's", theirs)):
+                    shown = " ".join(f"{curve[i]:.3f}" for i in np.linspace(0, steps - 1, 7).astype(int))
+                    print(f"seed {seed}, {name}: {shown}", flush=True)
+    mine, theirs = (np.array(side) for side in zip(*curves, strict=True))
+    tested = paired(mine, theirs)
+    name = f"mean reward of {steps} steps, {_CURVE}: {tested}"
+    print(f"{name}: {mine.mean():.4f} against {theirs.mean():.4f} of {PEER}", flush=True)
+    means = float(mine.mean()), float(theirs.mean())
+    return [Ratio(name, *means, f"{PEER}, equal settings", means[0] / means[1], "reward", options.seeds, machine())]
+
+
+PARTS = {
+    "update": update_part,
+    "memory": memory_part,
+    "table": table_part,
+    "step": step_part,
+    "curves": curves_part,
 }
-_LEARNING_RATE = 1e-6
-
-
-def make_groups(options: argparse.Namespace) -> list[Group]:
-    """The round that both learn from: random ids, the same for the same options."""
-    rng = np.random.default_rng(0)
-    lengths = np.linspace(*options.completion_tokens, options.group_size).astype(int)
-    groups = []
-    for number in range(options.prompts):
-        task = Task(prompt=(Message("user", str(number)),), target={}, env="bench")
-        prompt = rng.integers(5, 1000, options.prompt_tokens)
-        members = [_trajectory(task, prompt, rng.integers(5, 1000, n), float(rng.random())) for n in lengths]
-        groups.append(Group(task, tuple(members)))
-    return groups
-
-
-def _trajectory(task: Task, prompt: np.ndarray, completion: np.ndarray, reward: float) -> Trajectory:
-    ids = np.concatenate((prompt, completion)).astype(np.int32)
-    sampled = np.arange(len(ids)) >= len(prompt)
-    return Trajectory(
-        task,
-        ids,
-        sampled,
-        np.where(sampled, -6, 0).astype(np.float32),
-        np.where(sampled, 0, -1).astype(np.int32),
-        len(prompt),
-        Transcript(()),
-        Score(reward, ""),
-        "terminated",
-        0.1,
-    )
-
-
-def ours(model: str, groups: Sequence[Group]) -> Callable[[], float]:
-    """Seconds of one `update` on the groups."""
-    from trainer.config import TrainerConfig
-    from trainer.optimizer import make_optimizer
-    from trainer.policy import Policy, faster_precision
-    from trainer.update import update
-
-    policy = Policy(model, faster_precision())
-    config = TrainerConfig(algorithm="dapo", learning_rate=_LEARNING_RATE, max_mismatch=1e9)  # logprobs are made up
-    optimizer = make_optimizer(policy, config)
-
-    def seconds() -> float:
-        started = time.perf_counter()
-        update(policy, optimizer, groups, config, 0)  # ends by reading numbers back: nothing is left running
-        return time.perf_counter() - started
-
-    return seconds
-
-
-def trls(model: str, groups: Sequence[Group], folder: str, way: str) -> Callable[[], float]:
-    """Seconds of one optimiser step of GRPOTrainer on the same groups; a group is a micro-batch, as it comes."""
-    import torch
-    import transformers
-    from datasets import Dataset
-    from trl import GRPOConfig, GRPOTrainer
-
-    class Clock(transformers.TrainerCallback):
-        seconds = started = 0.0
-
-        def on_step_begin(self, *_: Any, **__: Any) -> None:
-            self.started = time.perf_counter()
-
-        def on_step_end(self, *_: Any, **__: Any) -> None:
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            self.seconds = time.perf_counter() - self.started
-
-    size = len(groups[0].trajectories)
-    arguments = GRPOConfig(
-        output_dir=folder,
-        per_device_train_batch_size=size,
-        num_generations=size,
-        gradient_accumulation_steps=len(groups),
-        max_completion_length=max(t.sampled_tokens for g in groups for t in g.trajectories),
-        learning_rate=_LEARNING_RATE,
-        max_steps=1,
-        use_cpu=not torch.cuda.is_available(),
-        save_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
-        **_WAYS[way],
-    )
-    clock = Clock()
-    trainer = GRPOTrainer(
-        model,
-        reward_funcs=_given_rewards,
-        args=arguments,
-        train_dataset=Dataset.from_list([{"prompt": str(number)} for number in range(len(groups))]),
-        processing_class=transformers.AutoTokenizer.from_pretrained(model),
-        rollout_func=partial(_given_completions, groups),
-        callbacks=[clock],
-    )
-    trainer.remove_callback(transformers.PrinterCallback)
-
-    def seconds() -> float:
-        trainer.train()
-        return clock.seconds
-
-    return seconds
-
-
-def _given_completions(groups: Sequence[Group], prompts: Sequence[str], trainer: Any) -> dict[str, list[Any]]:
-    """TRL's rollout: each time a prompt is asked for, the next of its completions."""
-    following = {str(number): iter(group.trajectories) for number, group in enumerate(groups)}
-    chosen = [next(following[prompt]) for prompt in prompts]
-    return {
-        "prompt_ids": [t.token_ids[: t.prompt_length].tolist() for t in chosen],
-        "completion_ids": [t.token_ids[t.prompt_length :].tolist() for t in chosen],
-        "logprobs": [t.logprobs[t.prompt_length :].tolist() for t in chosen],
-        "given_reward": [t.score.value for t in chosen],
-    }
-
-
-def _given_rewards(given_reward: Sequence[float], **_: Any) -> list[float]:
-    return list(given_reward)
-
-
-def peak_gb(side: Callable[[], Callable[[], float]]) -> float:
-    """The most memory, in GB, that this process held up to the end of two updates: resident, or the GPU's."""
-    import torch
-
-    update = side()
-    update(), update()
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 1e9
-    # Not getrusage: its figure begins with that of the parent, which holds models of its own.
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / 1e9
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point."""
     made = parser(__doc__.splitlines()[0])
+    made.add_argument("--part", action="append", choices=PARTS, help="what to measure; may be repeated (default: all)")
     made.add_argument("--model", default=DEFAULT_MODEL, help="name, folder or hub id (default: the default model)")
-    made.add_argument("--prompts", type=int, default=2, help="groups of a step (default 2)")
-    made.add_argument("--group-size", type=int, default=8, help="completions of a prompt (default 8)")
-    made.add_argument("--prompt-tokens", type=int, default=220, help="length of a prompt (default 220)")
-    made.add_argument(
-        "--completion-tokens",
-        type=int,
-        nargs=2,
-        default=(16, 256),
-        metavar=("SHORTEST", "LONGEST"),
-        help="lengths of the completions (default 16 256)",
-    )
+    made.add_argument("--prompts", type=int, default=1, help="groups of an update (default 1)")
+    made.add_argument("--pack-tokens", type=int, default=2048, help="of one of our forward passes (default 2048)")
+    made.add_argument("--seeds", type=int, default=3, help="curves of each side (default 3)")
+    made.add_argument("--steps", type=int, default=40, help="steps of a curve (default 40)")
     options = made.parse_args(arguments)
+    options.model = resolve_model(options.model)
     quiet_libraries()
-    model, groups = resolve_model(options.model), make_groups(options)
-    peer, found = f"TRL {version('trl')} GRPOTrainer", list[Ratio]()
-    of = f"{options.prompts} x {options.group_size}, prompt {options.prompt_tokens} tokens"
-    with tempfile.TemporaryDirectory() as folder:
-        for way in _WAYS:
-            mine, theirs = partial(ours, model, groups), partial(trls, model, groups, folder, way)
-            named = f"{peer}, {way}"
-            found.append(
-                compare(f"update, {of}", mine(), theirs(), named, "s", options.repeats, higher_is_better=False)
-            )
-            memory = [partial(in_fresh_process, partial(peak_gb, side)) for side in (mine, theirs)]
-            found.append(compare(f"peak memory, {of}", *memory, named, "GB", 1, higher_is_better=False))
-    write(options.json, found)
+    found: list[Ratio] = []
+    for part in options.part or PARTS:
+        print(f"-- {part}", flush=True)
+        found += PARTS[part](options)
+        write(options.json, found)  # what is measured is kept if a later part is stopped
     return 0
 
 

@@ -1,10 +1,15 @@
-"""What TRL is given to learn from in the benchmark of updates."""
+"""What both sides of the trainer's benchmark are given, and how what they did is compared."""
 
-from argparse import Namespace
+import numpy as np
+import pytest
 
-from scripts.bench.trainer import _given_completions, make_groups
+from rewards.transcript import Message
+from scripts.bench.curves import holm, paired
+from scripts.bench.ratios import compare
+from scripts.bench.steps import StepSize, _same_ids, tasks_of, vowels
+from scripts.bench.updates import Size, _given_completions, make_groups, rows_at_once
 
-OPTIONS = Namespace(prompts=2, group_size=3, prompt_tokens=7, completion_tokens=(4, 9))
+OPTIONS = Size(2, 3, 7, 4, 9)
 
 
 def test_both_sides_learn_from_the_same_ids_and_rewards_in_whatever_order_prompts_come():
@@ -24,3 +29,64 @@ def test_the_same_options_make_the_same_round():
     first, second = (make_groups(OPTIONS)[1].trajectories[2] for _ in range(2))
     assert first.token_ids.tolist() == second.token_ids.tolist()
     assert first.score == second.score
+
+
+@pytest.mark.parametrize(
+    ("group", "row", "at_once", "expected"),
+    [
+        (8, 476, 16_384, 8),
+        (8, 476, 3000, 4),
+        (4, 100, 16_384, 4),
+        (6, 100, 16_384, 2),
+        (16, 4064, 16_384, 4),
+        (3, 9, 9, 1),
+    ],
+)
+def test_a_micro_batch_of_trl_is_its_default_where_that_fits(group, row, at_once, expected):
+    assert rows_at_once(group, row, at_once) == expected
+
+
+def test_both_sides_play_the_same_prompts_token_for_token(renderer):
+    size = StepSize(prompts=2, group_size=2, words=9, new_tokens=8, learning_rate=1e-3)
+    first, again = (tasks_of(size, 3, seed=1) for _ in range(2))
+    assert first == again
+    assert len({t.prompt for step in first for t in step}) == 6
+    task = first[0][0]
+    assert renderer.tokenizer(_same_ids(renderer, task))["input_ids"] == renderer.prompt_ids(task.prompt, ())
+    assert isinstance(task.prompt[0], Message)
+
+
+def test_vowels_pay_by_their_share():
+    assert vowels("") == 0
+    assert vowels("Aeb1") == 0.5
+
+
+@pytest.mark.parametrize(("seeds", "quantile"), [(3, 4.30265), (5, 2.77645), (11, 2.22814)])
+def test_the_interval_is_student_s_and_touches_zero_where_p_is_5_percent(seeds, quantile):
+    """Two-sided 5% points of the t distribution, from its printed tables."""
+    noise = np.random.default_rng(0).normal(size=seeds)
+    noise = (noise - noise.mean()) / noise.std(ddof=1) * np.sqrt(seeds)  # its mean has a standard error of 1
+    found = paired((noise + quantile)[:, None], np.zeros((seeds, 1)))
+    assert found.p == pytest.approx(0.05, abs=1e-4)
+    assert (found.low, found.high) == pytest.approx((0, 2 * quantile), abs=1e-3)
+
+
+def test_curves_that_differ_are_told_apart_and_equal_ones_are_not():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(0, 0.01, (2, 5, 20))
+    alike = paired(0.5 + noise[0], 0.5 + noise[1])
+    apart = paired(0.6 + noise[0], 0.5 + noise[1])
+    assert (alike.p > 0.05, alike.steps_apart) == (True, 0)
+    assert (apart.p < 0.001, apart.steps_apart > 10) == (True, True)
+    same = paired(noise[0], noise[0])
+    assert (same.p, same.difference) == (1, 0)
+
+
+def test_holm_corrects_as_in_a_worked_example():
+    assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+@pytest.mark.parametrize(("seconds", "counted"), [(1e9, 3), (0.0, 1)])
+def test_a_dear_comparison_is_repeated_less_often_and_says_so(seconds, counted):
+    found = compare("x", lambda: 1.0, lambda: 2.0, "y", "s", 3, higher_is_better=False, seconds=seconds)
+    assert (found.repeats, found.ratio) == (counted, 2)

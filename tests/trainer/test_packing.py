@@ -1,5 +1,6 @@
 """Prefix sharing against the obvious way: every episode in a padded row of its own."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -14,6 +15,7 @@ from tests.trainer.padded import gradients, padded_logprobs
 from trainer.attention import flex_prefix_attention, prefix_attention, visibility
 from trainer.packing import pack_group
 from trainer.policy import Policy
+from trainer.tree import Tree
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +32,15 @@ def test_logprobs_are_those_of_the_sampling_temperature(tiny_model):
     assert not torch.allclose(padded_logprobs(warm, group.trajectories), expected, atol=1e-2, rtol=0)
 
 
-@pytest.mark.parametrize("max_tokens", [10_000, 60])
-def test_packed_logprobs_and_gradients_equal_padded_ones(policy, max_tokens):
-    group = make_group(np.random.default_rng(3), [0.1, 0.9, 0.4, 0.6, 0.2])
+@pytest.mark.parametrize("choices", [None, 1, 2])
+@pytest.mark.parametrize("max_tokens", [10_000, 40])
+def test_packed_logprobs_and_gradients_equal_padded_ones(policy, max_tokens, choices):
+    group = make_group(np.random.default_rng(3), [0.1, 0.9, 0.4, 0.6, 0.2], choices=choices)
     advantages = np.array([-1.0, 2.0, 0.5, -0.3, 1.1])
-    packs = pack_group(group.trajectories, max_tokens)
-    assert (len(packs) > 1) == (max_tokens == 60)
+    packs = pack_group(group.trajectories, max_tokens, shortest=1)
+    assert (len(packs) > 1) == (max_tokens == 40 and choices != 1), "doubles cost nothing"
     packed = torch.cat([policy.logprobs(p)[0] for p in packs])
-    padded = padded_logprobs(policy, group.trajectories)
+    padded = padded_logprobs(policy, [group.trajectories[e] for p in packs for e in dict.fromkeys(p.episodes)])
     assert torch.allclose(packed, padded, atol=2e-5, rtol=0)
     weights = torch.from_numpy(np.concatenate([advantages[p.episodes] for p in packs])).float()
     ours = gradients(policy, (weights * packed).sum())
@@ -56,22 +59,80 @@ def test_entropies_equal_the_definition(policy):
     assert torch.allclose(entropies[: t.sampled_tokens], expected, atol=1e-4)
 
 
-@given(st.integers(0, 10**6), st.integers(1, 6), st.integers(20, 200))
-def test_packs_hold_every_sampled_token_once_and_no_suffix_sees_another(seed, members, max_tokens):
-    group = make_group(np.random.default_rng(seed), [0.5] * members)
-    packs = pack_group(group.trajectories, max_tokens)
-    targets = np.concatenate([p.targets for p in packs])
-    whose = np.concatenate([p.episodes for p in packs])
-    assert np.array_equal(whose, np.repeat(np.arange(members), [t.sampled_tokens for t in group.trajectories]))
+@given(st.integers(0, 10**6), st.integers(1, 8), st.integers(20, 200), st.integers(1, 3), st.integers(1, 12))
+def test_every_path_spells_its_episode_and_every_sampled_token_is_learned_once(
+    seed, members, budget, choices, shortest
+):
+    group = make_group(np.random.default_rng(seed), [0.5] * members, choices=choices, vocabulary=6)
+    packs = pack_group(group.trajectories, budget, shortest)
     assert all(not set(a.episodes) & set(b.episodes) for a, b in itertools.combinations(packs, 2))
-    assert targets.tolist() == np.concatenate([t.token_ids[t.loss_mask] for t in group.trajectories]).tolist()
+    assert {e for p in packs for e in p.episodes} == set(range(members))
     for pack in packs:
-        mask = pack.attention_mask()
-        segments = np.repeat(np.arange(len(pack.segment_lengths)), pack.segment_lengths)
-        other = (segments[:, None] != segments[None, :]) & (segments[None, :] != 0)
-        assert not (mask & other).any()
+        mask, held = pack.tree.attention_mask(), set(pack.episodes.tolist())
         assert mask.diagonal().all()
-        assert len(pack.input_ids) <= max(max_tokens, max(len(t.token_ids) for t in group.trajectories))
+        assert len(pack.input_ids) <= max(budget, *(len(group.trajectories[e].token_ids) for e in held))
+        for episode in held:
+            trajectory, mine = group.trajectories[episode], pack.episodes == episode
+            sampled = np.flatnonzero(trajectory.loss_mask)
+            assert pack.targets[mine].tolist() == trajectory.token_ids[sampled].tolist()
+            assert pack.sampler_logprobs[mine].tolist() == trajectory.logprobs[sampled].tolist()
+            for at, token in zip(pack.predict_at[mine], sampled, strict=True):
+                seen = np.flatnonzero(mask[at])
+                assert pack.input_ids[seen].tolist() == trajectory.token_ids[:token].tolist()
+                assert pack.position_ids[seen].tolist() == list(range(token))
+
+
+@given(st.integers(0, 10**6), st.integers(2, 8), st.integers(1, 3))
+def test_nothing_that_is_long_enough_goes_in_twice(seed, members, choices):
+    """With stretches of one token allowed, a pack holds every beginning of its episodes exactly once."""
+    group = make_group(np.random.default_rng(seed), [0.5] * members, choices=choices, vocabulary=6)
+    (pack,) = pack_group(group.trajectories, 10_000, shortest=1)
+    read = [t.token_ids[: np.flatnonzero(t.loss_mask)[-1]].tolist() for t in group.trajectories]
+    assert len(pack.input_ids) == len({tuple(ids[: n + 1]) for ids in read for n in range(len(ids))})
+
+
+def test_what_is_too_short_to_pay_is_copied():
+    group = make_group(np.random.default_rng(1), [0.5] * 6, choices=2)
+    sizes = [len(pack_group(group.trajectories, 10_000, shortest)[0].input_ids) for shortest in (1, 8, 100)]
+    assert sizes == sorted(set(sizes)), "the fewer are shared the more are computed"
+
+
+def with_ids(trajectory, ids, sampled_from):
+    """A trajectory of other tokens, sampled from somewhere on."""
+    ids = np.array(ids, np.int32)
+    sampled = np.arange(len(ids)) >= sampled_from
+    return dataclasses.replace(
+        trajectory,
+        token_ids=ids,
+        loss_mask=sampled,
+        logprobs=np.where(sampled, -1, 0).astype(np.float32),
+        weight_versions=np.where(sampled, 0, -1).astype(np.int32),
+        prompt_length=3,
+    )
+
+
+def test_doubles_beginnings_and_episodes_without_a_sampled_token_add_no_tokens():
+    any_one = make_group(np.random.default_rng(0), [0.5]).trajectories[0]
+    long, double, beginning, nothing = [3, 4, 5, 6, 7, 8], [3, 4, 5, 6, 7, 8], [3, 4, 5, 6], [3, 4, 5]
+    members = [with_ids(any_one, ids, 3) for ids in (nothing, beginning, long, double)]
+    (pack,) = pack_group(members, 5)
+    assert pack.input_ids.tolist() == long[:-1]
+    assert pack.episodes.tolist() == [1, 2, 2, 2, 3, 3, 3]
+    assert pack.predict_at.tolist() == [2, 2, 3, 4, 2, 3, 4]
+    (alone,) = pack_group(members[:1], 5)
+    assert (alone.input_ids.tolist(), len(alone.targets)) == ([3, 4, 5], 0)
+
+
+def test_a_single_episode_longer_than_the_budget_has_a_pack_of_its_own():
+    group = make_group(np.random.default_rng(0), [0.5] * 3, prompt=90)
+    packs = pack_group(group.trajectories, 64)
+    assert [set(p.episodes) for p in packs] == [{0}, {1}, {2}]
+
+
+def test_an_empty_prompt_is_refused():
+    group = make_group(np.random.default_rng(0), [0.5], prompt=0)
+    with pytest.raises(ValueError, match="the prompt is empty"):
+        pack_group(group.trajectories, 64)
 
 
 def test_groups_with_different_prompts_are_refused():
@@ -84,8 +145,20 @@ def test_groups_with_different_prompts_are_refused():
 WINDOWS = [None, 1, 12, 13, 14, 30]
 
 
-def any_pack(members=3):
-    return pack_group(make_group(np.random.default_rng(7), [0.1] * members).trajectories, 10_000)[0]
+def any_pack():
+    """The prompt, two first turns of three episodes each, and what follows them."""
+    pack = pack_group(make_group(np.random.default_rng(7), [0.1] * 6, choices=2).trajectories, 10_000, shortest=1)[0]
+    assert len(set(pack.tree.parents)) > 3
+    return pack
+
+
+def masked(pack, window):
+    """The mask by its definition: every row sees the path that it is on, from its window on."""
+    mask = np.zeros((len(pack.input_ids),) * 2, bool)
+    for row in pack.rows():
+        for n, at in enumerate(row):
+            mask[at, row[max(0, n + 1 - window) if window else 0 : n + 1]] = True
+    return torch.from_numpy(mask)
 
 
 def heads(pack):
@@ -100,21 +173,41 @@ def test_the_attention_of_a_pack_equals_one_masked_pass_over_the_whole_row(atten
     pack = any_pack()
     query, key, value = heads(pack)
     settings = {"scaling": 0.3, "sliding_window": window, "softcap": softcap}
-    found, _ = attend(None, query, key, value, None, segment_lengths=pack.segment_lengths, **settings)
+    found, _ = attend(None, query, key, value, None, tree=pack.tree, **settings)
     scores = query @ key.repeat_interleave(2, 1).transpose(-1, -2) * 0.3
     scores = scores if softcap is None else softcap * (scores / softcap).tanh()
-    scores = scores.masked_fill(~torch.from_numpy(pack.attention_mask(window)), float("-inf"))
+    scores = scores.masked_fill(~masked(pack, window), float("-inf"))
     expected = (scores.softmax(-1) @ value.repeat_interleave(2, 1)).transpose(1, 2)
     assert torch.allclose(found, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("window", WINDOWS)
 def test_the_mask_function_for_gpus_says_what_the_dense_mask_says(window):
-    pack = any_pack(members=4)
+    pack = any_pack()
     rows = len(pack.input_ids)
-    visible = visibility(pack.segment_lengths, window, torch.device("cpu"))
-    mask = create_mask(visible, 1, 1, rows, rows, device="cpu")[0, 0]
-    assert np.array_equal(mask.numpy(), pack.attention_mask(window))
+    mask = create_mask(visibility(pack.tree, window, torch.device("cpu")), 1, 1, rows, rows, device="cpu")[0, 0]
+    assert torch.equal(mask, masked(pack, window))
+    assert np.array_equal(mask.numpy(), pack.tree.attention_mask(window))
+
+
+def test_several_trees_in_one_row_do_not_see_each_other():
+    """Groups that have nothing in common are branches of nothing."""
+    pack = any_pack()
+    lengths, parents = pack.tree.lengths, pack.tree.parents
+    two = Tree(lengths * 2, (*parents, *(p + len(parents) if p >= 0 else -1 for p in parents)))
+    query, key, value = heads(pack)
+    alone, _ = prefix_attention(None, query, key, value, None, tree=pack.tree, sliding_window=9)
+    both, _ = prefix_attention(
+        None, *(torch.cat((x, x), 2) for x in (query, key, value)), None, tree=two, sliding_window=9
+    )
+    assert torch.allclose(both, torch.cat((alone, alone), 1), atol=1e-6)
+    assert np.array_equal(two.positions(), np.tile(pack.position_ids, 2))
+
+
+@pytest.mark.parametrize("parents", [(0, 0), (-1, 2, 0), (-1, 0, 0, 1)])
+def test_a_tree_whose_branches_are_not_one_after_the_other_is_refused(parents):
+    with pytest.raises(ValueError, match="whose branch has ended"):
+        Tree((2,) * len(parents), parents)
 
 
 def test_the_rows_of_a_pack_are_the_prompt_with_each_suffix():

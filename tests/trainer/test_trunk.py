@@ -62,13 +62,14 @@ def make_policy(folder, family, settings, sizes=SIZES):
 def some_groups():
     rng = np.random.default_rng(3)
     return [
-        make_group(rng, [0.1] * size, PROMPT, turns, SIZES["vocab_size"]) for size, turns in [(5, 3), (1, 2), (3, 1)]
+        make_group(rng, [0.1] * size, PROMPT, turns, SIZES["vocab_size"], choices)
+        for size, turns, choices in [(5, 3, None), (6, 3, 2), (1, 2, None)]
     ]
 
 
 def assert_equals_padded(policy):
     for group in some_groups():
-        packs = pack_group(group.trajectories, 10_000)
+        packs = pack_group(group.trajectories, 10_000, shortest=1)
         ours = torch.cat([policy.logprobs(pack)[0] for pack in packs])
         padded = padded_logprobs(policy, group.trajectories)
         assert (ours - padded).norm() <= 1e-5 * padded.norm()

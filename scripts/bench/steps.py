@@ -1,0 +1,209 @@
+"""Both sides of whole steps: episodes, update and weights handed over, ours with vLLM, TRL's as GRPOTrainer comes.
+
+The world pays for the share of vowels in what is said: every text earns something, and any model learns it. Both sides
+get the same prompts, token for token, the same reward of the same text, and the same settings.
+"""
+
+import asyncio
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from envs.base import Task, TextEnv
+from rewards.score import Criterion, Rubric, Score
+from rewards.transcript import Message, Transcript
+from rollout.chat import ChatRenderer
+from rollout.models import load_renderer
+from scripts.bench.updates import make_trl
+
+_WORDS = ("river", "stone", "lamp", "garden", "paper", "window", "cloud", "metal", "bridge", "ladder", "market")
+
+
+@dataclass(frozen=True, slots=True)
+class StepSize:
+    """Of a step: tasks, episodes of each, words of a prompt, most tokens of an answer, and the learning rate."""
+
+    prompts: int
+    group_size: int
+    words: int
+    new_tokens: int
+    learning_rate: float
+
+    def __str__(self) -> str:
+        return f"{self.prompts} x {self.group_size}, about {self.words} words in, {self.new_tokens} tokens out"
+
+
+def vowels(text: str) -> float:
+    """The share of vowels in a text: in [0, 1]."""
+    return sum(letter in "aeiouAEIOU" for letter in text) / max(1, len(text))
+
+
+def _judge(transcript: Transcript, target: Any) -> Score:
+    share = vowels(transcript.messages[-1].content)
+    return Score(share, f"{share:.2f} of it are vowels")
+
+
+class Vowels(TextEnv):
+    """Says some words and pays for vowels; the words are of no matter."""
+
+    id = "bench/Vowels"
+    rubric = Rubric([Criterion("vowels", _judge)])
+
+    def generate(self, rng: random.Random, difficulty: float) -> Task:
+        """Twenty words, whatever the difficulty."""
+        return _task(rng, 20)
+
+
+def _task(rng: random.Random, words: int) -> Task:
+    said = " ".join(rng.choices(_WORDS, k=words))
+    return Task(prompt=(Message("user", f"Go on: {said}"),), target={}, env=Vowels.id)
+
+
+def tasks_of(size: StepSize, steps: int, seed: int) -> list[list[Task]]:
+    """The tasks of each step; the same for both sides."""
+    rng = random.Random(seed)
+    return [[_task(rng, size.words) for _ in range(size.prompts)] for _ in range(steps)]
+
+
+class OurSide:
+    """Our loop without its files: vLLM in its actor, the update, the weights handed over and proved.
+
+    Args:
+        precision: of engine and trainer.
+    """
+
+    def __init__(self, model: str, size: StepSize, precision: str, pack_tokens: int) -> None:
+        from rollout.vllm_engine import VllmEngine, VllmSettings
+        from trainer.config import TrainerConfig
+
+        self.model, self.size, self.precision = model, size, precision
+        self.config = TrainerConfig(
+            algorithm="dr_grpo",
+            learning_rate=size.learning_rate,
+            length_constant=size.new_tokens,
+            pack_tokens=pack_tokens,
+            warmup_steps=0,
+        )
+        self.renderer = load_renderer(model)
+        self.engine = VllmEngine(VllmSettings(model, max_context=1024, precision=precision))
+        self.runner = asyncio.Runner()
+        self.folder = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+        self.version = -1
+
+    def begin(self) -> None:
+        """Starts from the model as it is on disk."""
+        from trainer.policy import Policy
+        from trainer.update import make_optimizer
+        from trainer.weight_sync import WeightSync
+
+        self.policy = Policy(self.model, self.precision)
+        self.optimizer = make_optimizer(self.policy, self.config)
+        self.weights = WeightSync(self.engine, self.folder, self.renderer, self.config.max_mismatch)
+        self._send()
+
+    def _send(self) -> None:
+        self.version += 1
+        self.runner.run(self.weights.send(self.policy, self.version))
+
+    def step(self, tasks: Sequence[Task], seed: int) -> tuple[float, float]:
+        """Mean reward and seconds of a step."""
+        from rollout.collect import collect_groups
+        from rollout.engine import Sampling
+        from rollout.episode import Limits
+        from trainer.update import update
+
+        started = time.perf_counter()
+        sampling = Sampling(self.size.new_tokens, 1.0, seed)
+        playing = collect_groups(
+            tasks, self.size.group_size, lambda _: Vowels(), self.engine, self.renderer, sampling, Limits(1024)
+        )
+        groups = self.runner.run(playing)
+        update(self.policy, self.optimizer, groups, self.config, 0)
+        self._send()
+        rewards = [t.score.value for group in groups for t in group.trajectories]
+        return sum(rewards) / len(rewards), time.perf_counter() - started
+
+    def close(self) -> None:
+        """Ends the engine."""
+        self.engine.close()
+        self.runner.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def trl_side(
+    model: str, size: StepSize, tasks: Sequence[Sequence[Task]], renderer: ChatRenderer, seed: int, **settings: Any
+) -> tuple[list[float], list[float]]:
+    """Mean rewards and seconds of GRPOTrainer's steps.
+
+    Args:
+        settings: of GRPOConfig, beside those that say what is learned and from what.
+    """
+    batch = size.prompts * size.group_size
+    rows = settings.pop("per_device_train_batch_size", batch)
+    with tempfile.TemporaryDirectory() as folder:
+        trainer, clock = make_trl(
+            model,
+            folder,
+            [_same_ids(renderer, task) for step in tasks for task in step],
+            _pay_vowels,
+            per_device_train_batch_size=rows,
+            gradient_accumulation_steps=batch // rows,
+            num_generations=size.group_size,
+            max_completion_length=size.new_tokens,
+            max_steps=len(tasks),
+            learning_rate=size.learning_rate,
+            loss_type="dr_grpo",
+            scale_rewards="none",
+            adam_beta2=0.99,
+            lr_scheduler_type="constant",
+            shuffle_dataset=False,
+            seed=seed,
+            **settings,
+        )
+        trainer.train()
+    return [row["reward"] for row in trainer.state.log_history if "reward" in row], clock.seconds
+
+
+def _same_ids(renderer: ChatRenderer, task: Task) -> str:
+    """A task's prompt as the text that TRL turns into the ids that our engine gets."""
+    ids = renderer.prompt_ids(task.prompt, ())
+    text = renderer.tokenizer.decode(ids)
+    if renderer.tokenizer(text)["input_ids"] != ids:
+        raise ValueError(f"TRL would read other ids than our engine: {text!r:.200}")
+    return text
+
+
+def _pay_vowels(completions: Sequence[str], **_: Any) -> list[float]:
+    return [vowels(text) for text in completions]
+
+
+def make_small_model(folder: Path, like: str) -> str:
+    """A two-layer Llama with random weights and another model's tokenizer, that learns in seconds; its folder."""
+    import torch
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    tokenizer = AutoTokenizer.from_pretrained(like)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        head_dim=32,
+        max_position_embeddings=1024,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        tie_word_embeddings=True,
+        initializer_range=0.3,  # of 49,152 tokens some hundred are likely: few enough to learn about
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
