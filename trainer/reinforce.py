@@ -16,6 +16,7 @@ from rollout.trajectory import Group
 from trainer.alarms import alarms
 from trainer.checkpoint import CheckpointStore, ranking
 from trainer.critic import make_critic
+from trainer.curriculum import Curriculum, Plan, plan_metrics
 from trainer.learned import LearnedLog, learned_path
 from trainer.logs import Bar, MetricsLog, read_metrics
 from trainer.optimizer import make_optimizer
@@ -33,6 +34,8 @@ class Reinforcement:
         self.parts = parts
         self.config, self.folder, self.policy = parts.config, parts.folder, parts.policy
         self.say = parts.display.say
+        wanted, lag = self.config.curriculum, self.config.trainer.max_staleness
+        self.curriculum = wanted and Curriculum(wanted, self.config.environments, lag)
 
     def run(self, runner: asyncio.Runner) -> None:
         """Plays and learns the rounds that are still to do."""
@@ -46,7 +49,7 @@ class Reinforcement:
             self.say(f"  going on after step {first} of {settings.steps}")
         if first >= settings.steps:
             return
-        metrics = MetricsLog(self.folder, first, self.parts.sink)
+        self.metrics = metrics = MetricsLog(self.folder, first, self.parts.sink)
         with (
             self.parts.phases.measure("grpo"),
             self.parts.display.bar("grpo", settings.steps, first, lines=True) as bar,
@@ -60,7 +63,7 @@ class Reinforcement:
         parts, settings = self.parts, self.config.trainer
         await parts.weights.send(self.policy, first)
         start = self._mean_reward(0) if first else None
-        rounds = Rounds(self.config, self.folder, parts.mixture, parts.player(), first)
+        rounds = Rounds(self.config, self.folder, parts.mixture, parts.player(), first, self._plan)
         try:
             for step in range(first, settings.steps):
                 row = await self._step(rounds, step, optimizer)
@@ -98,7 +101,11 @@ class Reinforcement:
         if engine["engine_restarts"]:
             self.say("  [yellow]warning:[/yellow] the engine died and was started again; no episode is lost")
         numbers = rollout_metrics([*played.groups, *played.unused], played.busy_seconds, step)
-        return {"step": step, **numbers, **played.flow, **learned, **engine, **seconds}
+        return {"step": step, **numbers, **played.flow, **learned, **engine, **seconds, **plan_metrics(self._plan(step))}
+
+    def _plan(self, step: int) -> Plan | None:
+        """What the curriculum gives to a round; all that it needs is known when the round begins."""
+        return self.curriculum and self.curriculum.plan(self.metrics.rows, step)
 
     async def _update(self, groups: list[Group], step: int, optimizer: Any, log: LearnedLog) -> dict[str, float]:
         settings = self.config.trainer

@@ -9,7 +9,7 @@ import contextlib
 import shutil
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from rollout.schedule import together
 from rollout.store import read_groups, write_groups
 from rollout.trajectory import Group
 from trainer.config import Config
+from trainer.curriculum import Plan
 from trainer.tasks import Mixture
 
 
@@ -52,10 +53,20 @@ class Rounds:
     Args:
         folder: the run's.
         first: the round that will be taken first; the lengths of those before are learned from their files.
+        plan: what the curriculum gives to a round; None where there is none.
     """
 
-    def __init__(self, config: Config, folder: Path, mixture: Mixture, player: Player, first: int) -> None:
+    def __init__(
+        self,
+        config: Config,
+        folder: Path,
+        mixture: Mixture,
+        player: Player,
+        first: int,
+        plan: Callable[[int], Plan | None] = lambda step: None,
+    ) -> None:
         self._config, self._folder, self._mixture, self._player = config, folder, mixture, player
+        self._plan = plan
         self._playing: dict[int, asyncio.Task[Round]] = {}
         self._finished: Counter[int] = Counter()  # groups, by round
         self._taken, self._idle = time.monotonic(), player.slots.idle_seconds
@@ -118,9 +129,11 @@ class Rounds:
         depends on what the groups earn, not on which of them ends first.
         """
         settings, seed = self._config.rollout, self._config.seed
-        tasks = self._mixture.training(settings.groups, seed, "grpo", step)
+        plan = self._plan(step)
+        tasks = self._mixture.training(settings.groups, seed, "grpo", step, plan=plan)
         if settings.dynamic_sampling:
-            tasks += self._mixture.training(settings.groups * settings.max_refills, seed, "grpo", step, "refill")
+            refills = settings.groups * settings.max_refills
+            tasks += self._mixture.training(refills, seed, "grpo", step, "refill", plan=plan)
         numbers, found = iter(range(len(tasks))), {}
 
         async def place() -> None:
