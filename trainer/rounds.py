@@ -34,6 +34,7 @@ class Round:
         unused: groups without variance that others have replaced (`rollout.dynamic_sampling`).
         path: the file of `groups`.
         busy_seconds: since the round before was taken, while episodes ran.
+        kept: it was played before a kill, in nobody knows what time.
         flow: numbers of how playing and learning keep up with each other, for the metrics.
     """
 
@@ -41,6 +42,7 @@ class Round:
     unused: list[Group]
     path: Path
     busy_seconds: float = 0.0
+    kept: bool = False
     flow: dict[str, float] = field(default_factory=dict)
 
 
@@ -108,7 +110,7 @@ class Rounds:
     async def _play(self, step: int) -> Round:
         path, kept = self._path(step), self._folder / "playing" / f"step-{step:05d}"
         unused_path = path.with_name(f"unused-{step:05d}.parquet")
-        if path.is_file():  # played before a kill, not learned from yet
+        if there := path.is_file():  # played before a kill, not learned from yet
             groups = read_groups(path)
             unused = read_groups(unused_path) if unused_path.is_file() else []
         else:
@@ -120,7 +122,7 @@ class Rounds:
         self._finished[step] = len(groups)
         for trajectory in (t for group in groups for t in group.trajectories):
             self._player.lengths.learn(trajectory.task.env, trajectory.task.difficulty, trajectory.sampled_tokens)
-        return Round(groups, unused, path)
+        return Round(groups, unused, path, kept=there)
 
     async def _sample(self, step: int, kept: Path) -> list[Group]:
         """The round's groups by number: its tasks', then those of the fresh tasks that replaced flat ones.
