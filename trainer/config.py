@@ -73,6 +73,20 @@ class EnvironmentConfig(_Section):
         return value
 
 
+class CurriculumConfig(_Section):
+    """Difficulty and mixture that follow what is learned, within what `environments` say (trainer/curriculum.py)."""
+
+    target: float = Field(0.5, gt=0, lt=1, description="mean score at which difficulty is held")
+    rate: Share = Field(0.1, description="difficulty moves by rate * (score - target) of its range; 0 leaves it alone")
+    start: Share = Field(0.0, description="where in its range of difficulty each environment begins")
+    spread: Share = Field(0.2, description="tasks are spread over this part of the range, around where it stands")
+    window: int = Field(10, ge=4, description="rounds over which progress is measured")
+    floor: Share = Field(
+        0.3,
+        description="of the tasks, shared out by environments.*.weight alone, the rest by progress; 1: all by weight",
+    )
+
+
 class SftConfig(_Section):
     """Cold start on expert traces of the training split."""
 
@@ -239,6 +253,7 @@ class Config(_Section):
         "auto", description="of engine and trainer (bf16 autocast over fp32 weights); auto takes the faster here"
     )
     environments: Annotated[tuple[EnvironmentConfig, ...], Field(min_length=1)]
+    curriculum: CurriculumConfig | None = Field(None, description="null draws tasks as environments say, all along")
     sft: SftConfig = SftConfig()
     rollout: RolloutConfig = RolloutConfig()
     trainer: TrainerConfig = TrainerConfig()

@@ -10,19 +10,23 @@ import time
 from functools import partial
 from typing import Any
 
+import numpy as np
 from safetensors.torch import load_file
 
 from rollout.trajectory import Group
 from trainer.alarms import alarms
 from trainer.checkpoint import CheckpointStore, ranking
 from trainer.critic import make_critic
+from trainer.curriculum import Curriculum, Plan, plan_metrics
 from trainer.learned import LearnedLog, learned_path
+from trainer.lessons import Lesson
 from trainer.logs import Bar, MetricsLog, read_metrics
 from trainer.optimizer import make_optimizer
 from trainer.parts import Parts
 from trainer.policy import Policy
 from trainer.rollout_metrics import errors_shown, rollout_metrics
 from trainer.rounds import Rounds
+from trainer.throughput import make_throughput
 from trainer.update import update
 
 
@@ -33,12 +37,15 @@ class Reinforcement:
         self.parts = parts
         self.config, self.folder, self.policy = parts.config, parts.folder, parts.policy
         self.say = parts.display.say
+        wanted, lag = self.config.curriculum, self.config.trainer.max_staleness
+        self.curriculum = wanted and Curriculum(wanted, self.config.environments, lag)
 
     def run(self, runner: asyncio.Runner) -> None:
         """Plays and learns the rounds that are still to do."""
         settings = self.config.trainer
         optimizer = make_optimizer(self.policy, settings)
         self.critic = make_critic(self.policy, settings)
+        self.throughput = make_throughput(self.policy, settings)
         self.reference = self._reference_policy() if settings.kl_coefficient else None
         store = CheckpointStore(self.folder / "checkpoints", settings.keep_checkpoints, settings.keep_best)
         first = store.load_newest(self.policy, optimizer, self.say, self.critic) or 0
@@ -46,7 +53,7 @@ class Reinforcement:
             self.say(f"  going on after step {first} of {settings.steps}")
         if first >= settings.steps:
             return
-        metrics = MetricsLog(self.folder, first, self.parts.sink)
+        self.metrics = metrics = MetricsLog(self.folder, first, self.parts.sink)
         with (
             self.parts.phases.measure("grpo"),
             self.parts.display.bar("grpo", settings.steps, first, lines=True) as bar,
@@ -60,7 +67,7 @@ class Reinforcement:
         parts, settings = self.parts, self.config.trainer
         await parts.weights.send(self.policy, first)
         start = self._mean_reward(0) if first else None
-        rounds = Rounds(self.config, self.folder, parts.mixture, parts.player(), first)
+        rounds = Rounds(self.config, self.folder, parts.mixture, parts.player(), first, self._plan)
         try:
             for step in range(first, settings.steps):
                 row = await self._step(rounds, step, optimizer)
@@ -97,12 +104,24 @@ class Reinforcement:
         engine = {"probe": probe, "engine_restarts": float(self.parts.engine.restarts - restarts)}
         if engine["engine_restarts"]:
             self.say("  [yellow]warning:[/yellow] the engine died and was started again; no episode is lost")
-        numbers = rollout_metrics([*played.groups, *played.unused], played.busy_seconds, step)
+        sampled_groups = [*played.groups, *played.unused]
+        numbers = rollout_metrics(sampled_groups, played.busy_seconds, step) | plan_metrics(self._plan(step))
+        busy = 0.0 if played.kept else played.busy_seconds
+        numbers |= self.throughput.report(sampled_groups, busy, seconds["seconds_update"])
         return {"step": step, **numbers, **played.flow, **learned, **engine, **seconds}
+
+    def _plan(self, step: int) -> Plan | None:
+        """What the curriculum gives to a round; all that it needs is known when the round begins."""
+        return self.curriculum and self.curriculum.plan(self.metrics.rows, step)
 
     async def _update(self, groups: list[Group], step: int, optimizer: Any, log: LearnedLog) -> dict[str, float]:
         settings = self.config.trainer
-        learn = partial(update, self.policy, optimizer, groups, settings, step, self.reference, self.critic, log.add)
+
+        def seen(lesson: Lesson, trainer_logprobs: np.ndarray) -> None:
+            log.add(lesson, trainer_logprobs)
+            self.throughput.learned(lesson.pack)
+
+        learn = partial(update, self.policy, optimizer, groups, settings, step, self.reference, self.critic, seen)
         # In turns nothing is played now; else the loop goes on with its episodes.
         return await asyncio.to_thread(learn) if settings.max_staleness else learn()
 

@@ -9,7 +9,7 @@ import contextlib
 import shutil
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from rollout.schedule import together
 from rollout.store import read_groups, write_groups
 from rollout.trajectory import Group
 from trainer.config import Config
+from trainer.curriculum import Plan
 from trainer.tasks import Mixture
 
 
@@ -33,6 +34,7 @@ class Round:
         unused: groups without variance that others have replaced (`rollout.dynamic_sampling`).
         path: the file of `groups`.
         busy_seconds: since the round before was taken, while episodes ran.
+        kept: it was played before a kill, in nobody knows what time.
         flow: numbers of how playing and learning keep up with each other, for the metrics.
     """
 
@@ -40,6 +42,7 @@ class Round:
     unused: list[Group]
     path: Path
     busy_seconds: float = 0.0
+    kept: bool = False
     flow: dict[str, float] = field(default_factory=dict)
 
 
@@ -52,10 +55,20 @@ class Rounds:
     Args:
         folder: the run's.
         first: the round that will be taken first; the lengths of those before are learned from their files.
+        plan: what the curriculum gives to a round; None where there is none.
     """
 
-    def __init__(self, config: Config, folder: Path, mixture: Mixture, player: Player, first: int) -> None:
+    def __init__(
+        self,
+        config: Config,
+        folder: Path,
+        mixture: Mixture,
+        player: Player,
+        first: int,
+        plan: Callable[[int], Plan | None] = lambda step: None,
+    ) -> None:
         self._config, self._folder, self._mixture, self._player = config, folder, mixture, player
+        self._plan = plan
         self._playing: dict[int, asyncio.Task[Round]] = {}
         self._finished: Counter[int] = Counter()  # groups, by round
         self._taken, self._idle = time.monotonic(), player.slots.idle_seconds
@@ -97,7 +110,7 @@ class Rounds:
     async def _play(self, step: int) -> Round:
         path, kept = self._path(step), self._folder / "playing" / f"step-{step:05d}"
         unused_path = path.with_name(f"unused-{step:05d}.parquet")
-        if path.is_file():  # played before a kill, not learned from yet
+        if there := path.is_file():  # played before a kill, not learned from yet
             groups = read_groups(path)
             unused = read_groups(unused_path) if unused_path.is_file() else []
         else:
@@ -109,7 +122,7 @@ class Rounds:
         self._finished[step] = len(groups)
         for trajectory in (t for group in groups for t in group.trajectories):
             self._player.lengths.learn(trajectory.task.env, trajectory.task.difficulty, trajectory.sampled_tokens)
-        return Round(groups, unused, path)
+        return Round(groups, unused, path, kept=there)
 
     async def _sample(self, step: int, kept: Path) -> list[Group]:
         """The round's groups by number: its tasks', then those of the fresh tasks that replaced flat ones.
@@ -118,9 +131,11 @@ class Rounds:
         depends on what the groups earn, not on which of them ends first.
         """
         settings, seed = self._config.rollout, self._config.seed
-        tasks = self._mixture.training(settings.groups, seed, "grpo", step)
+        plan = self._plan(step)
+        tasks = self._mixture.training(settings.groups, seed, "grpo", step, plan=plan)
         if settings.dynamic_sampling:
-            tasks += self._mixture.training(settings.groups * settings.max_refills, seed, "grpo", step, "refill")
+            refills = settings.groups * settings.max_refills
+            tasks += self._mixture.training(refills, seed, "grpo", step, "refill", plan=plan)
         numbers, found = iter(range(len(tasks))), {}
 
         async def place() -> None:

@@ -1,6 +1,9 @@
 """Which tasks a run sees: held-out ones for evaluation, training ones for SFT and for every round."""
 
+import random
+from bisect import bisect
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 from envs.base import Policy, Task, TextEnv
@@ -10,6 +13,7 @@ from envs.transport.retrying import over_transport
 from rewards.rubric_yaml import rubric_from_dict, rubric_rows
 from rollout.collect import episode_seed
 from trainer.config import EnvironmentConfig
+from trainer.curriculum import Plan
 
 
 class Mixture:
@@ -61,20 +65,38 @@ class Mixture:
                 tasks.append(self._samplers[spec.id].sample_task(n, "test", level))
         return tasks
 
-    def training(self, count: int, *key: object) -> list[Task]:
-        """Train-split tasks that follow from `key` (run seed, stage, step): environments in turn by weight."""
+    def training(self, count: int, *key: object, plan: Plan | None = None) -> list[Task]:
+        """Train-split tasks that follow from `key` (run seed, stage, step): environments in turn by weight.
+
+        Args:
+            plan: in place of the config's difficulties and weights.
+        """
+        order = self._in_turn(count, key) if plan is None else self._drawn(count, key, plan)
+        tasks = []
+        for n, spec in enumerate(order):
+            low, high = spec.difficulty if plan is None else (plan[spec.id].low, plan[spec.id].high)
+            level = low + (high - low) * (episode_seed("level", *key, n) / 2**31)
+            tasks.append(self._samplers[spec.id].sample_task(episode_seed(*key, n), "train", level))
+        return tasks
+
+    def _in_turn(self, count: int, key: Sequence[object]) -> list[EnvironmentConfig]:
         total = sum(e.weight for e in self.environments)
         owed = [0.0] * len(self.environments)
-        tasks = []
+        found = []
         # A phase from the key rotates who comes first, so that small rounds give everybody their share.
         start = episode_seed("phase", *key) % len(self.environments)
-        for n in range(count):
+        for _ in range(count):
             owed = [o + e.weight / total for o, e in zip(owed, self.environments, strict=True)]
             order = sorted(range(len(owed)), key=lambda i: (-round(owed[i], 9), (i - start) % len(owed)))
             owed[order[0]] -= 1
-            spec = self.environments[order[0]]
-            seed = episode_seed(*key, n)
-            low, high = spec.difficulty
-            level = low + (high - low) * (episode_seed("level", *key, n) / 2**31)
-            tasks.append(self._samplers[spec.id].sample_task(seed, "train", level))
-        return tasks
+            found.append(self.environments[order[0]])
+        return found
+
+    def _drawn(self, count: int, key: Sequence[object], plan: Plan) -> list[EnvironmentConfig]:
+        """By systematic sampling: a share too small for a task in every round still gets its tasks over the rounds."""
+        shares = list(accumulate(plan[e.id].share for e in self.environments))
+        first = episode_seed("share", *key) / 2**31
+        points = [(n + first) / count * shares[-1] for n in range(count)]
+        found = [self.environments[min(bisect(shares, point), len(shares) - 1)] for point in points]
+        random.Random(episode_seed("order", *key)).shuffle(found)
+        return found

@@ -81,6 +81,7 @@ def _curves(metrics: Sequence[Mapping[str, Any]]) -> Table:
         table.add_column(column, justify=justify)
     names = dict.fromkeys(name for row in metrics for name in row)
     extra = [(n, f"reward {short_name(n)}") for n in names if n.startswith("reward/")]
+    extra += [(n, f"difficulty {short_name(n)}") for n in names if n.startswith("difficulty/")]
     extra += [(n, n.replace("/", " ")) for n in names if n.startswith("errors/")]
     for name, title in (*_CURVES, *extra):
         values = [row.get(name, 0.0 if name.startswith("errors/") else None) for row in metrics]

@@ -8,19 +8,27 @@ const WIDTH = 460, HEIGHT = 220, LEFT = 50, RIGHT = 10, TOP = 10, BOTTOM = 28;
 const CARDS = [
   ["Reward", "mean score of a round", ["reward_mean"]],
   ["Score by environment", "mean score of a round", ["reward/"]],
+  ["Parts of the score", "mean of each criterion", ["parts/"]],
+  ["Difficulty", "where the curriculum stands, the middle of a round's tasks", ["difficulty/"]],
+  ["Share of the tasks", "by the curriculum: what is being learned gets more", ["share/"]],
   ["Full scores", "share of episodes that earn everything", ["success_rate"]],
   ["Entropy", "nats per token: how much the policy still explores", ["entropy"]],
   ["Length", "tokens sampled per episode", ["completion_tokens"]],
+  ["Repetition", "share of 4-grams that a turn holds already", ["repetition"]],
   ["Errors", "episodes that nobody could judge, by kind", ["errors/"]],
+  ["Failed calls", "tool calls, by kind of error", ["call_errors/"]],
   ["Mismatch", "mean |logprob difference| of engine and trainer", ["mismatch"]],
   ["Groups without variance", "share of groups that taught nothing", ["zero_variance_share"]],
   ["Gradient norm", "before clipping", ["grad_norm"]],
   ["KL to the reference", "nats per token", ["kl"]],
   ["Clipped ratios", "share of tokens", ["ratio_clip_fraction"]],
   ["Speed", "tokens per second while sampling", ["tokens_per_second"]],
+  ["Arithmetic done", "TFLOP/s of trainer and engine", ["trainer_tflops", "engine_tflops"]],
   ["Time of a round", "seconds", ["seconds_"]],
   ["Learning rate", "", ["learning_rate"]],
 ];
+
+const COUNTED = /^(call_)?errors\//;
 
 export async function showCurves(main, still) {
   const rows = await ask("/api/metrics");
@@ -38,10 +46,10 @@ function card(title, about, keys, rows) {
   const names = keys.flatMap((key) => (/[/_]$/.test(key) ? [...known].filter((n) => n.startsWith(key)).sort() : known.has(key) ? [key] : []));
   const lines = names.map((name, i) => ({
     name: names.length > 1 ? label(name) : "last",
-    counts: name.startsWith("errors/"), // a mean would show errors where there were none
+    counts: COUNTED.test(name), // a mean would show errors where there were none
     colour: `var(--line${i % 6})`,
     // A kind of error is counted only where it happened.
-    points: rows.map((row) => [row.step + 1, row[name] ?? (name.startsWith("errors/") ? 0 : null)]).filter((p) => p[1] !== null),
+    points: rows.map((row) => [row.step + 1, row[name] ?? (COUNTED.test(name) ? 0 : null)]).filter((p) => p[1] !== null),
   }));
   if (!lines.length) return null;
   const legend = lines.map((line) => {
@@ -53,8 +61,9 @@ function card(title, about, keys, rows) {
 }
 
 function label(name) {
-  if (name.startsWith("reward/")) return short(name);
-  return name.replace(/^errors\/|^seconds_/, "").replaceAll("_", " ");
+  if (/^(reward|difficulty|share)\//.test(name)) return short(name);
+  if (name.startsWith("parts/")) return name.split("/").slice(-2).map(short).join(" ");
+  return name.replace(/^(call_)?errors\/|^seconds_/, "").replaceAll("_", " ");
 }
 
 function chart(lines, title) {
