@@ -7,7 +7,7 @@ means that ours is better.
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -46,13 +46,20 @@ def compare(
     higher_is_better: bool = True,
 ) -> Ratio:
     """Measures ours and the peer in turn, `repeats` times each, after one round that doesn't count."""
-    from trainer.run_folder import machine
-
     ours(), peer()
     pairs = [(ours(), peer()) for _ in range(repeats)]
+    return of_pairs(name, pairs, peer_name, unit, higher_is_better)
+
+
+def of_pairs(
+    name: str, pairs: Sequence[tuple[float, float]], peer_name: str, unit: str, higher_is_better: bool = True
+) -> Ratio:
+    """The comparison that (ours, the peer's), measured in turn, come to."""
+    from trainer.run_folder import machine
+
     mine, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
     ratio = mine / theirs if higher_is_better else theirs / mine
-    found = Ratio(name, mine, theirs, peer_name, ratio, unit, repeats, machine())
+    found = Ratio(name, mine, theirs, peer_name, ratio, unit, len(pairs), machine())
     print(f"{name}: {mine:,.4g} {unit} against {theirs:,.4g} of {peer_name}: {ratio:.2f}x", flush=True)
     return found
 
