@@ -44,7 +44,7 @@ async def within(seconds: float, call: Callable[..., Any], *arguments: Any) -> A
         with contextlib.suppress(RuntimeError):  # the loop is gone, and with it who asked
             loop.call_soon_threadsafe(settle, result, error)
 
-    _in_thread(partial(contextvars.copy_context().run, work))
+    in_thread(partial(contextvars.copy_context().run, work))
     try:
         async with asyncio.timeout(seconds):
             result, error = await done
@@ -55,7 +55,8 @@ async def within(seconds: float, call: Callable[..., Any], *arguments: Any) -> A
     return result
 
 
-def _in_thread(work: _Work) -> None:
+def in_thread(work: _Work) -> None:
+    """Does `work`, which must not raise, in a thread that no other work waits for."""
     try:
         inbox = _idle.pop()
     except IndexError:

@@ -13,6 +13,7 @@ about 0.2 GB a worker process. `simulator` is scripts/bench/rollout_simulator.py
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from rollout.engine import Completion, Engine, Request, Sampling, ScriptedEngine
 from rollout.episode import Limits
 from rollout.models import DEFAULT_MODEL, load_renderer, resolve_model
 from rollout.vllm_engine import VllmEngine, VllmSettings, start_ray
+from rollout.workers import EnvWorkers, WorkerSettings
 from scripts.bench.ratios import Ratio, compare, of_pairs, parser, write
 from scripts.bench.rollout_simulator import simulations
 from scripts.bench.rollout_work import RawVllm, Recorder, ToolTurns, Work, Worlds, drawn_latencies
@@ -142,9 +144,50 @@ def overhead(options: argparse.Namespace) -> list[Ratio]:
     ]
 
 
+def turns_per_second(renderer: Any, count: int, seconds: float, busy: bool) -> float:
+    """Tool calls per second of experts in `count` workers, each playing one episode at a time."""
+    pool = EnvWorkers(WorkerSettings(count, slots=1), partial(_tool_turns, seconds, busy))
+    env = ToolTurns()
+    engine = ScriptedEngine(env.expert, renderer.turn_ids)
+
+    async def played(episodes: int) -> int:
+        tasks = [env.sample_task(i) for i in range(episodes)]
+        groups = await collect_groups(tasks, 1, pool, engine, renderer, Sampling(64), _LIMITS, count)
+        assert all(t.score.value == 1 for g in groups for t in g.trajectories), "an episode of the benchmark failed"
+        return sum(m.role == "tool" for g in groups for t in g.trajectories for m in t.transcript.messages)
+
+    with asyncio.Runner() as runner:
+        runner.run(played(count))  # starts the workers
+        started = time.perf_counter()
+        calls = runner.run(played(4 * count))
+        seconds = time.perf_counter() - started
+        pool.close()
+    return calls / seconds
+
+
+def _tool_turns(seconds: float, busy: bool, env_id: str) -> ToolTurns:
+    return ToolTurns((seconds,) * 4, busy)
+
+
+def workers(options: argparse.Namespace) -> list[Ratio]:
+    """Tool calls per second in ever more workers against as many times those of the fewest."""
+    renderer = load_renderer(resolve_model(options.model))
+    found = []
+    for seconds, busy, counts in ((0.1, False, options.workers), (0.02, True, [1, os.cpu_count() or 1])):
+        what = f"a tool that {'computes' if busy else 'waits'} {seconds * 1_000:.0f} ms"
+        fewest = turns_per_second(renderer, counts[0], seconds, busy)
+        for count in counts[1:]:
+            rate = turns_per_second(renderer, count, seconds, busy)
+            linear = fewest * count / counts[0]
+            name = f"{what}, {count} workers"
+            found.append(of_pairs(name, [(rate, linear)], f"linear from {counts[0]}", "calls/s"))
+    return found
+
+
 PARTS: dict[str, Callable[[argparse.Namespace, Sequence[Ratio]], list[Ratio]]] = {
     "engine": lambda options, before: against_vllm(options),
     "overhead": lambda options, before: overhead(options),
+    "workers": lambda options, before: workers(options),
     "simulator": lambda options, before: simulations(
         max((r.ours for r in before if r.unit == "ms"), default=OVERHEAD_MS)
     ),
@@ -163,6 +206,9 @@ def main() -> int:
     options.add_argument("--episodes", type=int, default=160, help="of a measurement of `engine` (default %(default)s)")
     options.add_argument("--max-new-tokens", type=int, default=16, help="of a turn of `engine` (default %(default)s)")
     options.add_argument("--concurrency", type=int, default=64, help="episodes at once (default %(default)s)")
+    options.add_argument(
+        "--workers", type=int, nargs="+", default=[4, 16, 64], help="worker processes of `workers` (default 4 16 64)"
+    )
     options.set_defaults(repeats=3)
     chosen = options.parse_args()
     found: list[Ratio] = []

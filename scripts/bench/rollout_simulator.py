@@ -156,7 +156,7 @@ def simulations(turn_ms: float) -> list[Ratio]:
     """A table of clusters with a scheduler of `turn_ms` a turn, each beside one whose scheduler costs nothing."""
     print(f"  {turn_ms:.2f} ms of the scheduler a turn: it sends at most {1_000 / turn_ms:,.0f} turns/s", flush=True)
     found = []
-    for tokens in (4_000, 1_000, 250):
+    for tokens in (8_000, 2_000, 500):
         for episodes in (1_000, 10_000, 30_000, 100_000):
             cluster = Cluster(turn_ms / 1_000, episodes=episodes, turn_tokens=tokens)
             ours, free = simulate(cluster), simulate(replace(cluster, turn_cost=0.0))

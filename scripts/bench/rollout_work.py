@@ -27,14 +27,15 @@ class ToolTurns(TextEnv):
 
     Args:
         latencies: seconds that the tool takes after each turn but the last.
+        busy: whether it computes for so long, and doesn't just wait.
     """
 
     id = "bench/ToolTurns"
     rubric = Rubric([Criterion("end", _fine)])
 
-    def __init__(self, latencies: Sequence[float] = (0.0,) * 4) -> None:
+    def __init__(self, latencies: Sequence[float] = (0.0,) * 4, busy: bool = False) -> None:
         super().__init__()
-        self.max_turns, self._latencies = len(latencies) + 1, latencies
+        self.max_turns, self._latencies, self._busy = len(latencies) + 1, latencies, busy
 
     def generate(self, rng: random.Random, difficulty: float) -> Task:
         """A question with a number that tells tasks apart."""
@@ -45,7 +46,12 @@ class ToolTurns(TextEnv):
         """What the tool found, until the last turn."""
         if self._turns == self.max_turns:
             return ()
-        if seconds := self._latencies[self._turns - 1]:
+        seconds = self._latencies[self._turns - 1]
+        if self._busy:
+            until = time.thread_time() + seconds
+            while time.thread_time() < until:
+                pass
+        elif seconds:
             time.sleep(seconds)
         return (Message("tool", f"Row {self._turns} of the table: 17, 4, 23."),)
 
