@@ -19,7 +19,7 @@ from rewards.errors import EnvError, Fault
 from rewards.score import Rubric, Score
 from rewards.transcript import Message, Transcript
 from rollout.env_host import Answer, Call, Host, read_answer
-from rollout.vllm_engine import start_ray
+from rollout.ray_session import start_ray
 from rollout.world import Step, Tools
 
 _PING_SECONDS = 2.0

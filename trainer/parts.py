@@ -60,7 +60,7 @@ class Parts:
         """What the rounds are played with, as `rollout` says."""
         settings = self.config.rollout
         return Player(
-            self.mixture.make_env,
+            self.mixture.make_world,
             self.engine,
             self.renderer,
             Limits(settings.max_context, settings.step_seconds, settings.straggler_seconds),
@@ -72,15 +72,9 @@ class Parts:
         settings = self.config.rollout
         return await collect_groups(
             tasks,
-<<<<<<< HEAD
             1,
-            self.mixture.make_env,
-            ScriptedEngine(self.mixture.expert, self.renderer.turn_ids),
-=======
-            group_size,
             self.mixture.make_world,
-            engine,
->>>>>>> 3c12a3c (Environments in Ray actors: what one breaks is played again elsewhere, and only the guilty one loses its verdict)
+            ScriptedEngine(self.mixture.expert, self.renderer.turn_ids),
             self.renderer,
             Sampling(settings.max_new_tokens, settings.temperature),
             Limits(settings.max_context, settings.step_seconds),

@@ -24,7 +24,9 @@ from rollout.collect import collect_groups
 from rollout.engine import Completion, Engine, Request, Sampling, ScriptedEngine
 from rollout.episode import Limits
 from rollout.models import DEFAULT_MODEL, load_renderer, resolve_model
-from rollout.vllm_engine import VllmEngine, VllmSettings, start_ray
+from rollout.ray_session import start_ray
+from rollout.vllm_actor import VllmSettings
+from rollout.vllm_engine import VllmEngine
 from rollout.workers import EnvWorkers, WorkerSettings
 from scripts.bench.ratios import Ratio, compare, of_pairs, parser, write
 from scripts.bench.rollout_simulator import simulations
@@ -109,7 +111,7 @@ class RemoteExpert:
     async def generate(self, request: Request) -> Completion:
         """The fixed turn."""
         ids, logprobs = await self._actor.generate.remote(list(request.prompt_ids))
-        return Completion(tuple(ids), tuple(logprobs), "stop", 0)
+        return Completion(tuple(ids), tuple(logprobs), "stop", (0,) * len(ids))
 
 
 def cpu_per_turn(engine: Engine, renderer: Any, episodes: int) -> float:

@@ -13,7 +13,8 @@ from envs.base import Task, TextEnv
 from rewards.score import Criterion, Rubric, Score
 from rewards.transcript import Message, Transcript
 from rollout.engine import Completion, Engine, Request
-from rollout.vllm_engine import VllmSettings, start_ray
+from rollout.ray_session import start_ray
+from rollout.vllm_actor import VllmSettings
 
 LATENCY = (0.1, 2.0)  # seconds of a tool, uniform
 
