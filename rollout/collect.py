@@ -14,8 +14,9 @@ from rollout.engine import ChatEngine, Engine, Sampling
 from rollout.episode import Limits, run_episode
 from rollout.schedule import Lengths, Rank, Slots, together
 from rollout.trajectory import Group, Trajectory
+from rollout.world import World
 
-MakeEnv = Callable[[str], TextEnv]
+MakeEnv = Callable[[str], TextEnv | World]
 
 
 def episode_seed(*parts: Any) -> int:

@@ -115,6 +115,8 @@ class RolloutConfig(_Section):
     )
     dynamic_sampling: bool = Field(False, description="groups without variance are replaced by fresh tasks (DAPO)")
     max_refills: int = Field(3, ge=1, description="fresh tasks of a round by dynamic_sampling, times rollout.groups")
+    env_workers: int = Field(0, ge=0, description="processes that play environments; 0: threads of the trainer")
+    env_memory_gb: float = Field(2.0, gt=0, description="GiB that the environments of one such process may hold")
     kv_cache_gb: float = Field(1.0, gt=0, description="GiB of KV cache (CPU)")
     gpu_memory_share: float = Field(0.45, gt=0, lt=1, description="share of the GPU for the engine (GPU)")
     ray_address: str = Field("local", description="`local`, `auto` or ray://host:port")

@@ -89,7 +89,7 @@ async def evaluate(
     groups = await collect_groups(
         tasks,
         1,
-        mixture.make_env,
+        mixture.make_world,
         engine,
         renderer,
         Sampling(rollout.max_new_tokens, temperature=0.0),

@@ -15,7 +15,8 @@ from rollout.models import load_renderer, resolve_model
 from rollout.schedule import Slots
 from rollout.trajectory import Group
 from rollout.vllm_engine import VllmEngine
-from trainer.config import Config
+from rollout.workers import EnvWorkers, WorkerSettings
+from trainer.config import Config, RolloutConfig
 from trainer.evaluate import engine_settings
 from trainer.logs import Display, PhaseLog
 from trainer.policy import Policy
@@ -41,9 +42,12 @@ class Parts:
     phases: PhaseLog
     sink: Sink
     sync_folder: Path
+    workers: EnvWorkers | None = None
 
     def close(self) -> None:
-        """Ends the engine and the trackers; what was written for the engine to read goes."""
+        """Ends the engine, the workers and the trackers; what was written for the engine to read goes."""
+        if self.workers is not None:
+            self.workers.close()
         self.engine.close()
         self.sink.close()
         shutil.rmtree(self.sync_folder, ignore_errors=True)
@@ -56,7 +60,7 @@ class Parts:
         """What the rounds are played with, as `rollout` says."""
         settings = self.config.rollout
         return Player(
-            self.mixture.make_env,
+            self.mixture.make_world,
             self.engine,
             self.renderer,
             Limits(settings.max_context, settings.step_seconds, settings.straggler_seconds),
@@ -69,7 +73,7 @@ class Parts:
         return await collect_groups(
             tasks,
             1,
-            self.mixture.make_env,
+            self.mixture.make_world,
             ScriptedEngine(self.mixture.expert, self.renderer.turn_ids),
             self.renderer,
             Sampling(settings.max_new_tokens, settings.temperature),
@@ -98,6 +102,29 @@ def make_parts(
         display.say(policy.notice)
     sync_folder = weight_folder(folder)
     weights = WeightSync(engine, sync_folder, renderer, config.trainer.max_mismatch)
+    workers = None
+    if (settings := worker_settings(config.rollout)) is not None:
+        workers = mixture.make_world = EnvWorkers(settings, mixture.make_env)
     return Parts(
-        config, folder, model_folder, mixture, engine, renderer, policy, weights, display, phases, sink, sync_folder
+        config,
+        folder,
+        model_folder,
+        mixture,
+        engine,
+        renderer,
+        policy,
+        weights,
+        display,
+        phases,
+        sink,
+        sync_folder,
+        workers,
     )
+
+
+def worker_settings(rollout: RolloutConfig) -> WorkerSettings | None:
+    """The processes for environments that a config asks for; None where they are played in this one."""
+    if not rollout.env_workers:
+        return None
+    slots = -(-rollout.concurrency // rollout.env_workers)
+    return WorkerSettings(rollout.env_workers, slots, rollout.env_memory_gb, rollout.ray_address)

@@ -2,7 +2,7 @@
 
 import random
 from bisect import bisect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -12,6 +12,7 @@ from envs.sandbox.level import level
 from envs.transport.retrying import over_transport
 from rewards.rubric_yaml import rubric_from_dict, rubric_rows
 from rollout.collect import episode_seed
+from rollout.world import World
 from trainer.config import EnvironmentConfig
 from trainer.curriculum import Plan
 
@@ -24,6 +25,7 @@ class Mixture:
         self._options = {e.id: e.options for e in environments}
         self._rubrics = {e.id: rubric_from_dict(e.rubric) for e in environments if e.rubric is not None}
         self._samplers = {e.id: self.make_env(e.id) for e in environments}
+        self.make_world: Callable[[str], TextEnv | World] = self.make_env  # or workers that make it elsewhere
 
     def make_env(self, env_id: str) -> TextEnv:
         """A fresh environment for one episode, with the config's rubric where it names one."""

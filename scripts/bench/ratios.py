@@ -7,7 +7,7 @@ means that ours is better.
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -51,13 +51,20 @@ def compare(
     Args:
         seconds: no round begins after so long; where the first took longer, it is the one that counts.
     """
-    from trainer.run_folder import machine
-
     started = time.perf_counter()
     pairs = [(ours(), peer())]
     while len(pairs) <= repeats and time.perf_counter() - started < seconds:
         pairs.append((ours(), peer()))
     pairs = pairs[1:] or pairs
+    return of_pairs(name, pairs, peer_name, unit, higher_is_better)
+
+
+def of_pairs(
+    name: str, pairs: Sequence[tuple[float, float]], peer_name: str, unit: str, higher_is_better: bool = True
+) -> Ratio:
+    """The comparison that (ours, the peer's), measured in turn, come to."""
+    from trainer.run_folder import machine
+
     mine, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
     ratio = mine / theirs if higher_is_better else theirs / mine
     found = Ratio(name, mine, theirs, peer_name, ratio, unit, len(pairs), machine())

@@ -97,8 +97,8 @@ class OurSide:
 
     def begin(self) -> None:
         """Starts from the model as it is on disk."""
+        from trainer.optimizer import make_optimizer
         from trainer.policy import Policy
-        from trainer.update import make_optimizer
         from trainer.weight_sync import WeightSync
 
         self.policy = Policy(self.model, self.precision)
