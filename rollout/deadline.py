@@ -49,7 +49,9 @@ async def within(seconds: float, call: Callable[..., Any], *arguments: Any) -> A
         async with asyncio.timeout(seconds):
             result, error = await done
     except TimeoutError:
-        raise EnvError(f"no answer within {seconds} s", Fault.HUNG) from None
+        if done.cancelled() or not done.done():
+            raise EnvError(f"no answer within {seconds} s", Fault.HUNG) from None
+        result, error = done.result()  # it was in time; the event loop was not
     if error is not None:
         raise told(error) from error
     return result

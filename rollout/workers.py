@@ -171,7 +171,8 @@ class _Worker:
             async with asyncio.timeout(seconds):
                 return await asyncio.shield(answer)
         except TimeoutError:
-            alone, silent = len(self._running) == 1, not await self._answers_ping()
+            alone = len(self._running) == 1
+            silent = not answer.done() and not await self._answers_ping()
             if answer.done():  # it came, or the worker went, meanwhile
                 return answer.result()
             blamed = alone or not silent

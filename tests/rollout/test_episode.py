@@ -1,4 +1,5 @@
 import asyncio
+import time
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from envs.transport.retrying import retrying
 from rewards.errors import EngineError
 from rewards.score import Status
 from rollout.collect import collect_groups, error_counts
+from rollout.deadline import within
 from rollout.engine import Completion, Sampling, ScriptedEngine
 from rollout.episode import Limits, run_episode
 from tests.worlds import Hangs, Lookup, Raises
@@ -73,6 +75,16 @@ def test_an_environment_that_hangs_is_given_up(renderer):
     t = play(Hangs(), renderer, Limits(step_seconds=0.05))
     assert t.score.status is Status.INFRA_ERROR
     assert "0.05 s" in t.score.reason
+
+
+def test_an_answer_in_time_counts_though_the_event_loop_was_held_up():
+    async def go():
+        answer = asyncio.ensure_future(within(0.1, lambda: "in time"))
+        await asyncio.sleep(0)
+        time.sleep(0.3)
+        return await answer
+
+    assert asyncio.run(go()) == "in time"
 
 
 def test_no_room_for_another_turn_ends_the_episode_with_a_score(renderer):
