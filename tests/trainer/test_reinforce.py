@@ -8,75 +8,20 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from rewards.errors import EngineError
-from rollout.engine import Completion
 from rollout.store import read_groups
-from rollout.weights import weight_checksum
-from tests.worlds import LikesEven
+from tests.trainer.small_engine import PaysAnything, SmallEngine
 from trainer.config import load_config
 from trainer.logs import Display, PhaseLog
 from trainer.parts import Parts
 from trainer.policy import Policy
 from trainer.reinforce import Reinforcement
 from trainer.sinks import open_sinks
-from trainer.tasks import Mixture
-from trainer.weight_sync import WeightSync, score
+from trainer.weight_sync import WeightSync
 
 STEPS, GROUPS, SIZE = 4, 2, 2
-
-
-class SmallEngine:
-    """Samples with a policy of its own, a token a moment: weights may arrive amid a turn.
-
-    Args:
-        dies_at: the version whose weights it doesn't live to see.
-    """
-
-    restarts = 0
-
-    def __init__(self, model, dies_at=None):
-        self._policy, self._dies_at, self._version = Policy(str(model), "float32"), dies_at, 0
-        self.running = 0
-
-    async def generate(self, request):
-        generator = torch.Generator().manual_seed(request.sampling.seed)
-        ids, logprobs, versions = list(request.prompt_ids), [], []
-        self.running += 1
-        for _ in range(request.sampling.max_tokens):
-            with torch.no_grad():
-                found = self._policy.model(torch.tensor([ids]), use_cache=False, logits_to_keep=1).logits[0, -1]
-            known = found.float().log_softmax(-1)
-            token = int(torch.multinomial(known.exp(), 1, generator=generator))
-            ids.append(token)
-            logprobs.append(float(known[token]))
-            versions.append(self._version)
-            if token in request.stop_ids:
-                break
-            await asyncio.sleep(0.001)
-        self.running -= 1
-        sampled = tuple(ids[len(request.prompt_ids) :])
-        return Completion(sampled, tuple(logprobs), "length", tuple(versions))
-
-    async def score(self, token_ids):
-        return list(score(self._policy, token_ids))
-
-    async def update_weights(self, folder, version, checksum=None):
-        if version == self._dies_at:
-            raise EngineError("killed")
-        assert weight_checksum(folder) == checksum
-        self._policy.load_state(load_file(folder / "model.safetensors"))
-        self._version = version
-
-
-class PaysAnything(Mixture):
-    """Arithmetic, with a score that a random model's episodes differ in."""
-
-    def make_env(self, env_id):
-        env = super().make_env(env_id)
-        env.rubric = LikesEven.rubric
-        return env
 
 
 @pytest.fixture

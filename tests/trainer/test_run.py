@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from trainer.run_folder import weight_folder
 from trainer.view.data import RunData
 
 ROOT = Path(__file__).parents[2]
+KILLS = int(os.environ.get("POSTGYM_KILLED_RUNS", "0"))
 CONFIG = """
 name: tiny
 precision: float32
@@ -137,6 +139,24 @@ def test_a_killed_run_goes_on_to_the_same_parameters_as_an_undisturbed_one(finis
     assert not [p for p in folder.rglob(".*") if p.is_file()], "no half-written files"
     assert _gone(tmp_path), "the engine of a killed run ends with it"
     assert not weight_folder(folder).exists(), "no weights are left in memory"
+
+
+@pytest.mark.skipif(not KILLS, reason="POSTGYM_KILLED_RUNS says how many times a run on vLLM is killed")
+def test_a_run_killed_at_moments_of_chance_goes_on_to_the_same_parameters(finished, tiny_model, tmp_path):
+    whole, chance = finished[0], random.Random(0)
+    for _ in range(KILLS):
+        process = subprocess.Popen(
+            command(tmp_path, tiny_model), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            process.wait(chance.uniform(1, 60))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    assert run(tmp_path, tiny_model).returncode == 0
+    expected, found = weights(whole), weights(tmp_path / "runs" / "tiny")
+    for name in expected:
+        assert np.allclose(expected[name], found[name], atol=1e-5, rtol=0), name
 
 
 def _wait_for(path, process, seconds=240):

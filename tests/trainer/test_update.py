@@ -109,6 +109,35 @@ def test_the_update_does_not_depend_on_how_the_batch_is_split(tiny_model, algori
         assert torch.allclose(tensor, states[1][name], atol=1e-7, rtol=1e-5), name
 
 
+@pytest.mark.parametrize("credit", ["episode", "turn"])
+@pytest.mark.parametrize("algorithm", ["grpo", "gspo", "reinforce++"])
+def test_the_update_does_not_depend_on_the_order_of_groups_and_episodes(tiny_model, algorithm, credit):
+    rng = np.random.default_rng(5)
+    groups = [make_group(rng, [0.1, 0.9, 0.4]) for _ in range(3)]
+    shuffled = [type(g)(g.task, tuple(g.trajectories[i] for i in (2, 0, 1))) for g in (groups[1], groups[2], groups[0])]
+    rows, states = [], []
+    for given, pack_tokens in ((groups, 10_000), (shuffled, 64)):
+        policy = Policy(str(tiny_model), precision="float32")
+        config = TrainerConfig(algorithm=algorithm, credit=credit, pack_tokens=pack_tokens, **LOOSE)
+        rows.append(update(policy, torch.optim.SGD(policy.parameters, lr=1.0), given, config, 0))
+        states.append(policy.state())
+    assert rows[0] == pytest.approx(rows[1], rel=1e-4, abs=1e-7), "loss, gradient norms and all"
+    for name, tensor in states[0].items():
+        assert torch.allclose(tensor, states[1][name], atol=1e-7, rtol=1e-5), name
+
+
+def test_the_same_round_twice_gives_the_same_weights_to_the_bit(tiny_model):
+    states = []
+    for _ in range(2):
+        policy = Policy(str(tiny_model), precision="float32")
+        config = TrainerConfig(minibatches=2, **LOOSE)
+        optimizer = make_optimizer(policy, config)
+        for step in range(2):
+            update(policy, optimizer, [make_group(np.random.default_rng(n), [0, 1, 0.5]) for n in (0, 1)], config, step)
+        states.append(policy.state())
+    assert all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
+
+
 def test_several_optimiser_steps_a_round_keep_the_old_policy_fixed(tiny_model):
     rng = np.random.default_rng(6)
     groups = [make_group(rng, [0.0, 1.0]) for _ in range(4)]
