@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import threading
-import time
 
 import psutil
 import pytest
@@ -17,6 +16,9 @@ from rollout.engine import Sampling, ScriptedEngine
 from rollout.episode import Limits
 from rollout.workers import EnvWorkers, WorkerSettings
 from tests.worlds import Lookup
+from trainer.config import EnvironmentConfig, RolloutConfig
+from trainer.parts import worker_settings
+from trainer.tasks import Mixture
 
 LIMITS = Limits(max_context=2048, step_seconds=2.0)
 
@@ -100,18 +102,30 @@ def test_what_goes_wrong_in_a_worker_is_blamed_on_the_episode_that_did_it_and_th
 
 
 def test_a_worker_that_is_killed_from_outside_costs_nobody_an_episode(runner, pool, renderer):
-    killed = []
+    collect(runner, pool, renderer, range(16))  # starts the workers
+    threading.Timer(0.2, lambda: _worker_processes()[0].kill()).start()
+    ended = [t for _ in range(5) for t in collect(runner, pool, renderer, range(60))]
+    assert {t.score.value for t in ended} == {1.0}
+    assert pool.replaced == 1
 
-    def kill_one(*_):
-        time.sleep(0.4)
-        mine = [p for p in psutil.Process().children(recursive=True) if "Host" in p.name()]
-        if mine:
-            mine[0].kill()
-            killed.append(mine[0].pid)
 
-    threading.Thread(target=kill_one).start()
-    played = []
-    while not killed or len(played) < 100:
-        played += collect(runner, pool, renderer, range(60))
-    assert {t.score.value for t in played} == {1.0}
-    assert pool.replaced >= 1
+def _worker_processes():
+    children = psutil.Process().children(recursive=True)
+    return [p for p in children if p.parent().name() == "raylet" and "ray::Host" in " ".join(p.cmdline())]
+
+
+def test_the_environments_of_a_config_are_sent_with_its_settings(runner, renderer):
+    mixture = Mixture([EnvironmentConfig(id="postgym/WordProblems-v0", options={"calculator": True})])
+    config = RolloutConfig(env_workers=2, concurrency=7)
+    assert worker_settings(RolloutConfig()) is None
+    assert worker_settings(config) == WorkerSettings(workers=2, slots=4, memory_gb=2.0)
+    pool = EnvWorkers(worker_settings(config), mixture.make_env)
+    tasks = mixture.training(4, 0)
+    engine = ScriptedEngine(mixture.expert, renderer.turn_ids)
+    there, here = (
+        runner.run(collect_groups(tasks, 1, make, engine, renderer, Sampling(64), LIMITS, concurrency=7))
+        for make in (pool, mixture.make_env)
+    )
+    pool.close()
+    assert [g.trajectories[0].transcript for g in there] == [g.trajectories[0].transcript for g in here]
+    assert [g.trajectories[0].score for g in there] == [g.trajectories[0].score for g in here]
