@@ -30,9 +30,12 @@ from envs.reasoning.gym_datasets import (
     GLOBAL_STATE,
     GUESSED,
     LENIENT,
+    NOTES,
     PREFIX,
     SIZES,
 )
+from envs.reasoning.gym_judges import JUDGES
+from envs.reasoning.gym_mends import ANSWERS, HOLDS, MENDS, SETTINGS
 from rewards.arithmetic import ExpressionError, calculate
 from rewards.errors import ConfigError, TaskError, nearest
 from rewards.format import tagged_answer
@@ -42,7 +45,7 @@ from rewards.transcript import Message, Transcript
 SYSTEM = Message("system", "Think it through step by step. End with the answer alone in tags: <answer>...</answer>")
 INSTALL = "pip install 'postgym[reasoning-gym]'"
 MAX_CHARS = 2_000  # of an answer, beyond four times the right one's
-_DRAWS = 50  # of an entry, where a generator or scorer fails on some
+_DRAWS = 200  # of an entry, where a generator or scorer fails on some, or nine of ten are passed over
 _NO_END = 2**31
 _PLAIN = re.compile(r"[\w\s.,-]*")  # no brackets and no operators but "-": nothing that eval could run away with
 _GLOBAL = threading.Lock()  # held while the process's one global random state and stdout are borrowed
@@ -66,19 +69,30 @@ def _package() -> Any:
 
 @lru_cache(maxsize=512)
 def _dataset(name: str, step: int) -> Any:
-    """The dataset with each attribute of its curriculum at `step` eighths of its levels, where it has one."""
+    """The dataset at a step of difficulty, mended where it has to be."""
+    make_dataset, _ = _package().factory.DATASETS[name]
+    dataset = make_dataset(_config(name, step))
+    if name in MENDS:
+        MENDS[name](dataset)
+    return dataset
+
+
+def _config(name: str, step: int) -> Any:
+    """Each attribute of the curriculum at `step` eighths of its levels, where there is one of use."""
     from reasoning_gym.coaching.base_curriculum import DefaultCurriculumContext, RangeAttributeMode
 
     factory = _package().factory
-    make_dataset, make_config = factory.DATASETS[name]
+    _, make_config = factory.DATASETS[name]
     settings = {"seed": 0, **({"size": SIZES[name]} if name in SIZES else {})}
+    if name in SETTINGS:
+        return make_config(**settings, **SETTINGS[name](step))
     if not factory.has_curriculum(name):
-        return make_dataset(make_config(**settings))
+        return make_config(**settings)
     curriculum = factory.create_curriculum(name)
     for attribute in curriculum.attributes.values():
         curriculum.set_attr_level(attribute.name, round((len(attribute.levels) - 1) * step / 8))
     hardest = DefaultCurriculumContext(mode=RangeAttributeMode.UPPER_BOUND)  # not the easier levels as well
-    return make_dataset(curriculum.generate_configuration(settings, context=hardest))
+    return curriculum.generate_configuration(settings, context=hardest)
 
 
 @contextmanager
@@ -104,20 +118,37 @@ def _isolated(name: str, index: int) -> Iterator[None]:
 
 @lru_cache(maxsize=1024)
 def find_entry(name: str, step: int, index: int) -> Entry | None:
-    """The entry, or None where the generator fails on it or its own scorer doesn't pay its own answer in full."""
+    """The entry, or None where the generator fails on it, or its answer is not what its scorer pays in full."""
     dataset = _dataset(name, step)
     try:
         with _isolated(name, index):
             raw = dataset[index]
-        right = raw["metadata"][EXAMPLES[name]] if name in EXAMPLES else raw["answer"]
-        answer = json.dumps(right) if isinstance(right, dict) else str(right)
+        answer = _answer(name, raw)
+        if name in HOLDS and not HOLDS[name](raw):
+            return None
         if tagged_answer(f"<answer>{answer}</answer>", signs=True) != answer.strip():
             return None
-        with _isolated(name, index):
-            paid = float(dataset.score_answer(answer.strip(), raw))
+        paid = _paid(name, step, index, answer.strip(), raw)
     except Exception:  # of whatever kind: other entries may do
         return None
-    return Entry(raw, str(raw["question"]), answer.strip()) if paid >= 1 else None
+    question = "\n\n".join([str(raw["question"]), *([NOTES[name]] if name in NOTES else [])])
+    return Entry(raw, question, answer.strip()) if paid >= 1 else None
+
+
+def _answer(name: str, raw: Mapping[str, Any]) -> str:
+    if name in ANSWERS:
+        right = ANSWERS[name](raw)
+    else:
+        right = raw["metadata"][EXAMPLES[name]] if name in EXAMPLES else raw["answer"]
+    return json.dumps(right) if isinstance(right, dict) else str(right)
+
+
+def _paid(name: str, step: int, index: int, answer: str, raw: Mapping[str, Any]) -> float:
+    """What the dataset's scorer gives, or our own judge where that one isn't fit."""
+    with _isolated(name, index):
+        if name in JUDGES:
+            return float(JUDGES[name](answer, raw))
+        return float(_dataset(name, step).score_answer(answer, raw))
 
 
 def why_refused(name: str, answer: str, right: str) -> str:
@@ -168,8 +199,7 @@ def scores_as_its_dataset(transcript: Transcript, target: Mapping[str, Any]) -> 
     if why := why_refused(name, answer, right):
         return Score(0.0, f"the answer is {why}", status=Status.INVALID_OUTPUT)
     try:
-        with _isolated(name, target["index"]):
-            paid = float(_dataset(name, target["step"]).score_answer(answer, entry.raw))
+        paid = _paid(name, target["step"], target["index"], answer, entry.raw)
     except Exception as error:  # it paid the right answer, so this one was the cause
         return Score(0.0, f"the scorer can't read it: {error!r:.80}", status=Status.INVALID_OUTPUT)
     return Score(1.0, "right") if paid >= 1 else Score(0.0, f"{answer[:40]!r} gets {paid:.2f} of its dataset's 1")
