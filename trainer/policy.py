@@ -13,10 +13,12 @@ from torch.utils.checkpoint import checkpoint
 
 from rewards.errors import ConfigError
 from trainer.packing import Pack
+from trainer.token_logprobs import token_logprobs
 from trainer.trunk import hidden_states, sharing
 
 _TURNS, _CLEARLY = 25, 1.3  # of measuring a precision, and how much faster bfloat16 must be
-_LOGIT_ROWS = 512  # logits of a chunk: 512 x 49,152 x 4 bytes = 100 MB, held about five times
+_LOGIT_ROWS = 512  # logits of a chunk: 512 x 49,152 x 4 bytes = 100 MB, half of it in bfloat16
+_HELD_CHUNKS = 4  # of logits held until they go backward
 
 # Looked for in this order: `post_attention_layernorm` is a norm.
 _PARTS = {
@@ -147,29 +149,26 @@ class Policy:
         with autocast(self.device, self.precision):
             hidden = hidden_states(self.trunk, pack, self.device)
             chunks = list(zip(hidden.split(_LOGIT_ROWS), targets.split(_LOGIT_ROWS), strict=True))
-            if len(chunks) == 1:
-                return self._token_logprobs(*chunks[0], entropy_gradient)
-            # More than one chunk of logits never exists at once: they are computed again going backward.
-            parts = [checkpoint(self._token_logprobs, h, t, entropy_gradient, use_reentrant=False) for h, t in chunks]
+            if len(chunks) <= _HELD_CHUNKS:
+                parts = [self._token_logprobs(h, t, entropy_gradient) for h, t in chunks]
+            else:  # too many logits to hold: they are computed again going backward
+                parts = [checkpoint(self._token_logprobs, *c, entropy_gradient, use_reentrant=False) for c in chunks]
         return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
 
     def _token_logprobs(self, hidden: Tensor, targets: Tensor, entropy_gradient: bool) -> tuple[Tensor, Tensor]:
-        logits = self._logits(hidden) / self.temperature
-        normaliser = logits.logsumexp(-1)
-        logprobs = logits.gather(-1, targets[:, None]).squeeze(-1) - normaliser
-        with torch.set_grad_enabled(entropy_gradient and torch.is_grad_enabled()):
-            entropies = normaliser - (logits.softmax(-1) * logits).sum(-1)
-        return logprobs, entropies
+        return token_logprobs(self._capped(self._head(hidden)), targets, self.temperature, entropy_gradient)
 
-    def _logits(self, hidden: Tensor) -> Tensor:
-        logits = self.model.get_output_embeddings()(hidden).float()
-        return logits if self._final_cap is None else self._final_cap * torch.tanh(logits / self._final_cap)
+    def _head(self, hidden: Tensor) -> Tensor:
+        return self.model.get_output_embeddings()(hidden)
+
+    def _capped(self, logits: Tensor) -> Tensor:
+        return logits if self._final_cap is None else self._final_cap * torch.tanh(logits.float() / self._final_cap)
 
     @torch.no_grad()
     def _check_head(self, folder: str) -> None:
         ids = torch.arange(1, 5, device=self.device)[None]
         expected = self.model(input_ids=ids, use_cache=False).logits.float()
-        found = self._logits(self.trunk(input_ids=ids, use_cache=False).last_hidden_state)
+        found = self._capped(self._head(self.trunk(input_ids=ids, use_cache=False).last_hidden_state)).float()
         if not torch.allclose(found, expected, rtol=1e-3, atol=1e-3):
             raise ConfigError(
                 f"model {folder}: {type(self.model).__name__} scales its logits in a way of its own; trainer/policy.py "

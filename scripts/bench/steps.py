@@ -1,7 +1,7 @@
 """Both sides of whole steps: episodes, update and weights handed over, ours with vLLM, TRL's as GRPOTrainer comes.
 
-The world pays for the share of vowels in what is said: every text earns something, and any model learns it. Both sides
-get the same prompts, token for token, the same reward of the same text, and the same settings.
+The world pays for the share of small letters in what is said: any model learns that. Both sides get
+the same prompts, token for token, the same reward of the same text, and the same settings.
 """
 
 import asyncio
@@ -38,21 +38,21 @@ class StepSize:
         return f"{self.prompts} x {self.group_size}, about {self.words} words in, {self.new_tokens} tokens out"
 
 
-def vowels(text: str) -> float:
-    """The share of vowels in a text: in [0, 1]."""
-    return sum(letter in "aeiouAEIOU" for letter in text) / max(1, len(text))
+def small_letters(text: str) -> float:
+    """The share of a to z in a text: in [0, 1]."""
+    return sum("a" <= letter <= "z" for letter in text) / max(1, len(text))
 
 
 def _judge(transcript: Transcript, target: Any) -> Score:
-    share = vowels(transcript.messages[-1].content)
-    return Score(share, f"{share:.2f} of it are vowels")
+    share = small_letters(transcript.messages[-1].content)
+    return Score(share, f"{share:.2f} of it are small letters")
 
 
-class Vowels(TextEnv):
-    """Says some words and pays for vowels; the words are of no matter."""
+class SmallLetters(TextEnv):
+    """Says some words and pays for small letters; the words are of no matter."""
 
-    id = "bench/Vowels"
-    rubric = Rubric([Criterion("vowels", _judge)])
+    id = "bench/SmallLetters"
+    rubric = Rubric([Criterion("small letters", _judge)])
 
     def generate(self, rng: random.Random, difficulty: float) -> Task:
         """Twenty words, whatever the difficulty."""
@@ -61,7 +61,7 @@ class Vowels(TextEnv):
 
 def _task(rng: random.Random, words: int) -> Task:
     said = " ".join(rng.choices(_WORDS, k=words))
-    return Task(prompt=(Message("user", f"Go on: {said}"),), target={}, env=Vowels.id)
+    return Task(prompt=(Message("user", f"Go on: {said}"),), target={}, env=SmallLetters.id)
 
 
 def tasks_of(size: StepSize, steps: int, seed: int) -> list[list[Task]]:
@@ -120,7 +120,7 @@ class OurSide:
         started = time.perf_counter()
         sampling = Sampling(self.size.new_tokens, 1.0, seed)
         playing = collect_groups(
-            tasks, self.size.group_size, lambda _: Vowels(), self.engine, self.renderer, sampling, Limits(1024)
+            tasks, self.size.group_size, lambda _: SmallLetters(), self.engine, self.renderer, sampling, Limits(1024)
         )
         groups = self.runner.run(playing)
         update(self.policy, self.optimizer, groups, self.config, 0)
@@ -150,7 +150,7 @@ def trl_side(
             model,
             folder,
             [_same_ids(renderer, task) for step in tasks for task in step],
-            _pay_vowels,
+            _pay_small_letters,
             per_device_train_batch_size=rows,
             gradient_accumulation_steps=batch // rows,
             num_generations=size.group_size,
@@ -178,16 +178,22 @@ def _same_ids(renderer: ChatRenderer, task: Task) -> str:
     return text
 
 
-def _pay_vowels(completions: Sequence[str], **_: Any) -> list[float]:
-    return [vowels(text) for text in completions]
+def _pay_small_letters(completions: Sequence[str], **_: Any) -> list[float]:
+    return [small_letters(text) for text in completions]
 
 
 def make_small_model(folder: Path, like: str) -> str:
-    """A two-layer Llama with random weights and another model's tokenizer, that learns in seconds; its folder."""
+    """A two-layer Llama that reads bytes, with random weights and another model's chat template; its folder."""
     import torch
-    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    tokenizer = AutoTokenizer.from_pretrained(like)
+    known = AutoTokenizer.from_pretrained(like)
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    bytewise = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, []))
+    bytewise.pre_tokenizer, bytewise.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    special = {f"{name}_token": getattr(known, f"{name}_token") for name in ("bos", "eos", "pad")}
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bytewise, chat_template=known.chat_template, **special)
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -202,7 +208,7 @@ def make_small_model(folder: Path, like: str) -> str:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
         tie_word_embeddings=True,
-        initializer_range=0.3,  # of 49,152 tokens some hundred are likely: few enough to learn about
+        initializer_range=0.05,  # nearly uniform at first
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -41,7 +41,7 @@ _TABLE = [
 ]  # short completions: a cell of the longest prompts takes TRL minutes
 _CELL_SECONDS = 45
 _STEP = StepSize(prompts=2, group_size=8, words=160, new_tokens=64, learning_rate=1e-6)
-_CURVE = StepSize(prompts=4, group_size=8, words=12, new_tokens=24, learning_rate=3e-3)
+_CURVE = StepSize(prompts=4, group_size=8, words=8, new_tokens=16, learning_rate=3e-3)
 
 
 def update_part(options: argparse.Namespace) -> list[Ratio]:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from rewards.transcript import Message
+from rollout.models import load_renderer
 from scripts.bench.curves import holm, paired
 from scripts.bench.ratios import compare
-from scripts.bench.steps import StepSize, _same_ids, tasks_of, vowels
+from scripts.bench.steps import StepSize, _same_ids, make_small_model, small_letters, tasks_of
 from scripts.bench.updates import Size, _given_completions, make_groups, rows_at_once
 
 OPTIONS = Size(2, 3, 7, 4, 9)
@@ -46,19 +46,21 @@ def test_a_micro_batch_of_trl_is_its_default_where_that_fits(group, row, at_once
     assert rows_at_once(group, row, at_once) == expected
 
 
-def test_both_sides_play_the_same_prompts_token_for_token(renderer):
+def test_both_sides_play_the_same_prompts_token_for_token(tmp_path, default_model):
     size = StepSize(prompts=2, group_size=2, words=9, new_tokens=8, learning_rate=1e-3)
     first, again = (tasks_of(size, 3, seed=1) for _ in range(2))
     assert first == again
     assert len({t.prompt for step in first for t in step}) == 6
-    task = first[0][0]
-    assert renderer.tokenizer(_same_ids(renderer, task))["input_ids"] == renderer.prompt_ids(task.prompt, ())
-    assert isinstance(task.prompt[0], Message)
+    for model in (default_model, make_small_model(tmp_path, default_model)):
+        renderer = load_renderer(model)
+        ids = renderer.prompt_ids(first[0][0].prompt, ())
+        assert renderer.tokenizer(_same_ids(renderer, first[0][0]))["input_ids"] == ids
+        assert "Go on: " in renderer.tokenizer.decode(ids)
 
 
-def test_vowels_pay_by_their_share():
-    assert vowels("") == 0
-    assert vowels("Aeb1") == 0.5
+def test_small_letters_pay_by_their_share():
+    assert small_letters("") == 0
+    assert small_letters("Aeb1") == 0.5
 
 
 @pytest.mark.parametrize(("seeds", "quantile"), [(3, 4.30265), (5, 2.77645), (11, 2.22814)])
