@@ -1,8 +1,14 @@
 """What lives in the engine's own process: vLLM's `AsyncLLM` as a Ray actor, and the settings that it starts with."""
 
+import contextlib
+import os
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
+from rollout.processes import EndTogether, divide_cores, vllm_processes
+from rollout.transports import shared_folder
 from rollout.weights import weight_checksum
 
 
@@ -13,11 +19,17 @@ class VllmSettings:
     Args:
         model: folder or hub id.
         max_context: longest episode in tokens.
-        max_concurrent: sequences that are decoded together.
+        max_concurrent: sequences that are decoded together, over all replicas.
         kv_cache_gb: KV cache in GiB (CPU); on a GPU `gpu_memory_share` of the card is used instead.
         precision: `bfloat16` or `float32`.
-        max_restarts: how often a dead engine is started again before the run stops.
-        metrics: HOST:PORT where the engine answers Prometheus; empty for nowhere, which costs nothing.
+        replicas: engines with the whole model each, which share the requests.
+        tensor_parallel: GPUs (on a CPU: processes) of one node that hold one replica together.
+        weight_transport: how new weights get to the replicas, see rollout/transports.py.
+        sleeps: whether `sleep` will be called: the GPU's memory must then be given back (GPU).
+        max_restarts: how often a dead replica is started again before the run stops.
+        place_seconds: how long a replica waits for a node that has room.
+        metrics: HOST:PORT where the first replica answers Prometheus, the next at PORT + 1 and so on; empty for
+            nowhere, which costs nothing.
     """
 
     model: str
@@ -29,12 +41,23 @@ class VllmSettings:
     ray_address: str = "local"
     metrics: str = ""
     max_restarts: int = 3
+    replicas: int = 1
+    tensor_parallel: int = 1
+    weight_transport: Literal["auto", "files", "object_store", "nccl"] = "auto"
+    sleeps: bool = False
+    place_seconds: float = 300
 
 
 class VllmActor:
-    """Lives in its own process; the only place that imports vllm."""
+    """Lives in its own process; the only place that imports vllm.
 
-    def __init__(self, settings: VllmSettings) -> None:
+    Args:
+        slot, peers: this is the `slot`-th of `peers` replicas on its node, which divide the cores between them (CPU).
+    """
+
+    def __init__(self, settings: VllmSettings, slot: int = 0, peers: int = 1) -> None:
+        cores = divide_cores(os.cpu_count() or 1, slot, peers, settings.tensor_parallel)
+        os.environ["VLLM_CPU_OMP_THREADS_BIND"] = cores  # read when vllm is imported
         import torch
         from vllm import SamplingParams
         from vllm.engine.arg_utils import AsyncEngineArgs
@@ -52,13 +75,20 @@ class VllmActor:
             dtype=settings.precision,
             max_model_len=settings.max_context,
             max_num_seqs=settings.max_concurrent,
+            tensor_parallel_size=settings.tensor_parallel,
+            # Left to itself vLLM would start more Ray actors, for GPUs that this one holds already.
+            distributed_executor_backend="mp" if settings.tensor_parallel > 1 else None,
             enforce_eager=not on_gpu,  # on a CPU compiling costs 90 s and gains little
             logprobs_mode="processed_logprobs",
             generation_config="vllm",  # the model's own defaults (top-p, penalties) would bias the ratio
             disable_log_stats=not settings.metrics,
             seed=0,
             **(
-                {"gpu_memory_utilization": settings.gpu_memory_share}
+                {
+                    "gpu_memory_utilization": settings.gpu_memory_share,
+                    "enable_sleep_mode": settings.sleeps,
+                    **({"weight_transfer_config": {"backend": "nccl"}} if settings.weight_transport == "nccl" else {}),
+                }
                 if on_gpu
                 # A seeded request whose prompt is split over two steps kills the CPU worker (its generator
                 # can't be rewound): prompts go in whole.
@@ -71,6 +101,7 @@ class VllmActor:
             ),
         )
         self._engine = AsyncLLM.from_engine_args(args)
+        self._watch = EndTogether(vllm_processes())
 
     async def generate(
         self, prompt_ids: list[int], max_tokens: int, temperature: float, seed: int | None, stop_ids: list[int]
@@ -108,17 +139,65 @@ class VllmActor:
         """Loads a folder's weights in place, between two decoding steps; refuses files with another checksum."""
         if checksum is not None and (found := weight_checksum(Path(folder))) != checksum:
             raise RuntimeError(f"{folder} holds other weights than were sent ({found:08x}, not {checksum:08x})")
+        async with self._paused(version):
+            await self._engine.collective_rpc("reload_weights", kwargs={"weights_path": folder})
+
+    async def load_weights(self, files: dict[str, Any], version: int, checksum: int | None) -> None:
+        """As `update_weights`, from files that came through Ray's object store: name to bytes (uint8 arrays)."""
+        with shared_folder() as folder:
+            for name, content in files.items():
+                content.tofile(folder / name)
+            await self.update_weights(str(folder), version, checksum)
+
+    @contextlib.asynccontextmanager
+    async def _paused(self, version: int) -> AsyncIterator[None]:
+        """Between two decoding steps: what is in flight waits, and goes on with the weights of `version`."""
         await self._engine.pause_generation(mode="keep")
         try:
-            await self._engine.collective_rpc("reload_weights", kwargs={"weights_path": folder})
-            if not await self._engine.reset_prefix_cache():
-                raise RuntimeError("the prefix cache could not be emptied: old weights' keys would be used")
-            self._version = version
+            yield
+            await self._adopt(version)
         finally:
             await self._engine.resume_generation()
 
+    async def _adopt(self, version: int) -> None:
+        if not await self._engine.reset_prefix_cache():
+            raise RuntimeError("the prefix cache could not be emptied: old weights' keys would be used")
+        self._version = version
+
+    async def join_transfer(self, info: dict[str, Any]) -> None:
+        """Joins the trainer's NCCL group (see rollout/nccl.py)."""
+        from vllm.distributed.weight_transfer.base import WeightTransferInitRequest
+
+        await self._engine.init_weight_transfer_engine(WeightTransferInitRequest(info))
+
+    async def begin_transfer(self) -> None:
+        """What is in flight waits from here to `end_transfer`."""
+        await self._engine.pause_generation(mode="keep")
+        await self._engine.start_weight_update()
+
+    async def receive_transfer(self, info: Any) -> None:
+        """Takes the weights that the trainer broadcasts meanwhile."""
+        from vllm.distributed.weight_transfer.base import WeightTransferUpdateRequest
+
+        await self._engine.update_weights(WeightTransferUpdateRequest(info))
+
+    async def end_transfer(self, version: int) -> None:
+        """What was in flight goes on, with the weights of `version`."""
+        await self._engine.finish_weight_update()
+        await self._adopt(version)
+        await self._engine.resume_generation()
+
+    async def sleep(self) -> None:
+        """Gives the GPU's memory back: weights go to the CPU's, the KV cache is dropped."""
+        await self._engine.sleep(level=1, mode="wait")
+
+    async def wake_up(self) -> None:
+        """Takes the GPU's memory again."""
+        await self._engine.wake_up()
+
     async def shutdown(self) -> None:
         """Ends vLLM's own processes."""
+        self._watch.stop()
         self._engine.shutdown()
 
 

@@ -1,125 +1,271 @@
-"""vLLM's `AsyncLLM` in a Ray actor: generates many requests at once and takes new weights without a restart.
+"""The driver's end of vLLM: requests go to replicas in Ray actors, which take new weights without a restart.
 
-An actor that dies is started again with the weights it had, and the turns it was at are sampled again.
+An actor that dies is started again with the weights it had, and the turns it was at are sampled again, by the others
+where there are any.
 """
 
 import asyncio
-import contextlib
-import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from rewards.errors import EngineError
+import torch
+
+from rewards.errors import ConfigError, EngineError
 from rollout.engine import Completion, Request
+from rollout.nccl import NcclTransport, ReplicaGroup
 from rollout.ray_session import last_line, start_ray
+from rollout.replica import ActorDiedError, NoPlaceError, Replica
+from rollout.routing import Router
+from rollout.transports import FileTransport, ObjectStoreTransport, Weights
 from rollout.vllm_actor import VllmActor, VllmSettings
+
+_CATCH_UP_TRIES = 10  # one a second
 
 
 class VllmEngine:
-    """The driver's end of the actor; an `Engine`.
+    """One or more replicas of vLLM; an `Engine`.
 
-    `restarts` counts the actors that died and were replaced. Episodes don't notice: the turn that was being sampled
-    is sampled again by the new actor, from the same ids, seed and weights.
+    Episodes don't notice when an actor dies: the turn that was being sampled is sampled again, from the same ids,
+    seed and weights. A dead replica is replaced while the others go on. One that finds no room any more (its node is
+    gone) is left out, and tried again with each weight update.
+
+    Args:
+        actor_class: what the replicas are made of; another than `VllmActor` is a stand-in with its methods.
 
     Raises:
-        EngineError: too little memory for model and KV cache, Ray or vLLM can't start, or actors keep dying.
+        ConfigError: a setting needs a GPU and there is none.
+        EngineError: too little memory for model and KV cache, Ray or vLLM can't start, no node has room, or actors
+            keep dying.
     """
 
-    def __init__(self, settings: VllmSettings) -> None:
+    def __init__(self, settings: VllmSettings, actor_class: type = VllmActor) -> None:
         self.settings = settings
-        self.restarts = 0
-        self._weights: tuple[str, int, int | None] | None = None  # the newest that were sent
-        self._reviving = asyncio.Lock()
+        self._weights: Weights | None = None  # the newest that were sent
         check_memory(settings)
         self._ray = start_ray(settings.ray_address)
-        self._actor = self._spawn()
+        _check_gpus(settings, self._ray)
+        self._home = _own_node(self._ray, settings.ray_address)
+        self._files, self._store = FileTransport(), ObjectStoreTransport(self._ray)
+        self._nccl: NcclTransport | None = None
+        self._router = Router(settings.replicas)
+        self._replicas = [Replica(self._ray, settings, i, actor_class) for i in range(settings.replicas)]
         try:
-            self._ray.get(self._actor.__ray_ready__.remote())
-        except self._ray.exceptions.RayError as error:
-            raise EngineError(_explain(settings, str(error))) from error
+            self._start()
+        except BaseException:
+            self.close()
+            raise
 
-    def _spawn(self) -> Any:
-        on_gpu = bool(self._ray.cluster_resources().get("GPU"))
-        environment = {
-            "VLLM_CPU_KVCACHE_SPACE": str(max(1, round(self.settings.kv_cache_gb))),
-            "VLLM_CPU_OMP_THREADS_BIND": f"0-{(os.cpu_count() or 1) - 1}",
-            "VLLM_LOGGING_LEVEL": os.environ.get("VLLM_LOGGING_LEVEL", "ERROR"),
-            "VLLM_NO_USAGE_STATS": "1",
-            "TQDM_DISABLE": "1",
-            "MALLOC_MMAP_THRESHOLD_": str(2**30),
-            "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
-        }
-        options = {"num_cpus": 0, "num_gpus": 1 if on_gpu else 0, "max_concurrency": 10_000}
-        actor = self._ray.remote(VllmActor).options(runtime_env={"env_vars": environment}, **options)
-        return actor.remote(self.settings)
+    @property
+    def restarts(self) -> int:
+        """Actors that died and were replaced, over all replicas."""
+        return sum(replica.restarts for replica in self._replicas)
+
+    @property
+    def living(self) -> int:
+        """Replicas that answer."""
+        return sum(replica.alive for replica in self._replicas)
+
+    def _start(self) -> None:
+        for replica in self._replicas:
+            replica.place()
+        for replica in self._replicas:
+            replica.spawn(*self._share(replica))
+        try:
+            self._ray.get([replica.actor.__ray_ready__.remote() for replica in self._replicas])
+        except self._ray.exceptions.RayError as error:
+            raise EngineError(_explain(self.settings, str(error))) from error
+        for replica in self._replicas:
+            replica.alive = True
+
+    def _share(self, replica: Replica) -> tuple[int, int]:
+        """Which of how many it is on its node."""
+        there = [other for other in self._replicas if other.node == replica.node]
+        return there.index(replica), len(there)
 
     async def generate(self, request: Request) -> Completion:
-        """Samples one turn."""
+        """Samples one turn. The task names the replica: its group's members and its own later turns share prefixes."""
         s = request.sampling
         ids, logprobs, finish, versions = await self._call(
-            "generate", list(request.prompt_ids), s.max_tokens, s.temperature, s.seed, list(request.stop_ids)
+            request.task.id,
+            "generate",
+            *(list(request.prompt_ids), s.max_tokens, s.temperature, s.seed, list(request.stop_ids)),
         )
         return Completion(tuple(ids), tuple(logprobs), "stop" if finish == "stop" else "length", tuple(versions))
 
     async def score(self, token_ids: list[int]) -> list[float]:
-        """Logprobs of `token_ids[1:]` under the engine's weights: proves what the engine holds."""
-        return await self._call("score", token_ids)
+        """Logprobs of `token_ids[1:]` under the weights of one of the replicas."""
+        return await self._call("score", "score", token_ids)
+
+    async def scores(self, token_ids: list[int]) -> list[list[float]]:
+        """As `score`, of every living replica: proves what each of them holds."""
+        found = await self._everywhere("score", token_ids)
+        return found or [await self.score(token_ids)]
 
     async def update_weights(self, folder: Path, version: int, checksum: int | None = None) -> None:
-        """Loads the safetensors of `folder` in place; requests in flight go on with the new weights.
+        """Loads the safetensors of `folder` in place, in all replicas; requests in flight go on with the new weights.
 
         Args:
+            folder: must stay as it is until the next update: a replica that is started again loads it again.
             checksum: what `weight_checksum` said where they were written; None loads whatever is there.
         """
-        self._weights = (str(folder), version, checksum)
-        await self._call("update_weights", *self._weights)
+        self._weights = Weights(Path(folder), version, checksum)
+        for replica in self._replicas:
+            if not replica.alive and replica.revival is None:  # it had found no room
+                self._revive(replica, "its node is gone")
+        await asyncio.gather(*(self._load(replica) for replica in self._replicas if replica.alive))
+        await self._living()
+
+    @property
+    def broadcasts(self) -> bool:
+        """Whether weights come by `broadcast_weights`; else by `update_weights`."""
+        return self.settings.weight_transport == "nccl"
+
+    async def broadcast_weights(self, module: torch.nn.Module, version: int) -> None:
+        """Sends the weights of a module on the trainer's GPU to all replicas by NCCL, always those of one module.
+
+        Raises:
+            EngineError: it failed; a replica that has died can't join again.
+        """
+        try:
+            if self._nccl is None:
+                actors = [replica.actor for replica in self._replicas]
+                group = ReplicaGroup(self._ray, actors, self.settings.tensor_parallel)
+                dtype = getattr(torch, self.settings.precision)
+                self._nccl = await asyncio.to_thread(NcclTransport, group, module, dtype)
+            await asyncio.to_thread(self._nccl.send, version)
+        except (self._ray.exceptions.RayError, RuntimeError) as error:
+            raise EngineError(f"weight update {version} by NCCL failed: {last_line(str(error))}") from error
+
+    async def sleep(self) -> None:
+        """Gives the GPUs' memory back until `wake_up`; nothing may be generated meanwhile."""
+        await self._everywhere("sleep")
+
+    async def wake_up(self) -> None:
+        """Takes the GPUs' memory again."""
+        await self._everywhere("wake_up")
 
     def close(self) -> None:
-        """Ends the engine and gives its memory back."""
-        with contextlib.suppress(Exception):  # it may be dead already
-            self._ray.get(self._actor.shutdown.remote(), timeout=20)
-        self._ray.kill(self._actor)
+        """Ends the replicas and gives their memory back."""
+        for replica in self._replicas:
+            if replica.revival is not None:
+                replica.revival.cancel()
+        with ThreadPoolExecutor(len(self._replicas)) as at_once:
+            list(at_once.map(Replica.leave, self._replicas))
 
-    async def _call(self, method: str, *arguments: Any) -> Any:
+    async def _call(self, key: str, method: str, *arguments: Any) -> Any:
+        """Asks the replica for `key`, and another when it dies of it."""
         while True:
-            actor = self._actor
-            asked = getattr(actor, method).remote(*arguments)
+            alive = await self._living()
+            replica = self._replicas[self._router.take(key, alive)]
             try:
-                return await asked
-            except asyncio.CancelledError:
-                self._ray.cancel(asked)  # whoever asked has gone: vLLM drops the request and frees its place
+                return await replica.call(method, *arguments)
+            except ActorDiedError as death:
+                self._mourn(replica, death)
+            finally:
+                self._router.give_back(replica.index)
+
+    async def _everywhere(self, method: str, *arguments: Any) -> list[Any]:
+        """What every living replica answers; those that die of it are replaced and left out."""
+
+        async def ask(replica: Replica) -> list[Any]:
+            try:
+                return [await replica.call(method, *arguments)]
+            except ActorDiedError as death:
+                self._mourn(replica, death)
+                return []
+
+        await self._living()
+        answers = await asyncio.gather(*(ask(replica) for replica in self._replicas if replica.alive))
+        return [value for answer in answers for value in answer]
+
+    async def _living(self) -> Sequence[int]:
+        """The replicas that answer; waits for one where all are dead."""
+        while True:
+            for replica in self._replicas:
+                if replica.revival is not None and replica.revival.done():
+                    replica.revival.result()  # raises what stops the run
+            if alive := [replica.index for replica in self._replicas if replica.alive]:
+                return alive
+            revivals = [replica.revival for replica in self._replicas if replica.revival is not None]
+            await asyncio.wait(revivals, return_when=asyncio.FIRST_COMPLETED)
+
+    async def _load(self, replica: Replica) -> None:
+        """Has a replica compute with the newest weights."""
+        try:
+            await self._send(replica, self._weights)
+        except ActorDiedError as death:
+            self._mourn(replica, death)
+
+    async def _send(self, replica: Replica, weights: Weights) -> None:
+        wanted, actor = self.settings.weight_transport, replica.actor
+        near = wanted == "files" or (wanted == "auto" and replica.node == self._home)
+        transport = self._files if near else self._store
+        await replica.answer(actor, "update_weights", transport.send(weights, actor))
+
+    def _mourn(self, replica: Replica, death: ActorDiedError) -> None:
+        """Sees to it that a dead actor is replaced, once for all that waited for it."""
+        if replica.actor is death.actor and replica.alive:
+            self._revive(replica, str(death))
+
+    def _revive(self, replica: Replica, why: str) -> None:
+        replica.alive = False
+        replica.revival = asyncio.get_running_loop().create_task(self._replace(replica, why))
+
+    async def _replace(self, replica: Replica, why: str) -> None:
+        if replica.restarts >= self.settings.max_restarts:
+            raise EngineError(
+                f"{why}; it was started again {replica.restarts} times: free memory, or lower rollout.kv_cache_gb "
+                "and rollout.concurrency"
+            )
+        if self._nccl is not None:
+            raise EngineError(
+                f"{why}; with rollout.weight_transport=nccl it can't get the newest weights again: run the same "
+                "command again, it goes on from the last checkpoint"
+            )
+        replica.restarts += 1
+        try:
+            await asyncio.to_thread(replica.place)
+            replica.spawn(*self._share(replica))
+            await replica.call("__ray_ready__")
+            await self._catch_up(replica)
+        except NoPlaceError:
+            if not any(other.alive or other.revival for other in self._replicas if other is not replica):
                 raise
-            except self._ray.exceptions.RayError as error:
-                why = f"the vLLM engine failed in {method}: {last_line(str(error))}"
-                if not self._is_death(error):
-                    raise EngineError(why) from error
-            await self._revive(actor, why)
+            replica.revival = None
+            return
+        except (ActorDiedError, EngineError) as error:
+            raise EngineError(f"{why}; it can't be started again: {error}") from error
+        replica.alive, replica.revival = True, None
 
-    def _is_death(self, error: Exception) -> bool:
-        """Whether the actor is gone, or lives on without the process that computes."""
-        died = isinstance(error, self._ray.exceptions.RayActorError)
-        return died or type(getattr(error, "cause", None)).__name__ == "EngineDeadError"
-
-    async def _revive(self, dead: Any, why: str) -> None:
-        """Replaces a dead actor, once for all that waited for it."""
-        async with self._reviving:
-            if self._actor is not dead:
-                return
-            if self.restarts >= self.settings.max_restarts:
-                raise EngineError(
-                    f"{why}; it was started again {self.restarts} times: free memory, or lower rollout.kv_cache_gb "
-                    "and rollout.concurrency"
-                )
-            self.restarts += 1
-            self._ray.kill(dead)  # vLLM's own process may be what died
-            actor = self._spawn()
+    async def _catch_up(self, replica: Replica) -> None:
+        """Has a new actor load the newest weights: while it did, newer ones may have been sent, or be being written."""
+        loaded, failures = None, 0
+        while loaded is not self._weights:
+            weights = self._weights
             try:
-                await actor.__ray_ready__.remote()
-                if self._weights:
-                    await actor.update_weights.remote(*self._weights)
-            except self._ray.exceptions.RayError as error:
-                raise EngineError(f"{why}; it can't be started again: {last_line(str(error))}") from error
-            self._actor = actor
+                await self._send(replica, weights)
+                loaded = weights
+            except EngineError:
+                failures += 1
+                if failures == _CATCH_UP_TRIES:
+                    raise
+                await asyncio.sleep(1)
+
+
+def _check_gpus(settings: VllmSettings, ray: Any) -> None:
+    if ray.cluster_resources().get("GPU"):
+        return
+    if settings.sleeps:
+        raise ConfigError("rollout.sleep_while_training gives a GPU's memory back; there is no GPU: leave it out")
+    if settings.weight_transport == "nccl":
+        raise ConfigError("rollout.weight_transport=nccl goes from GPU to GPU; there is no GPU: take auto")
+
+
+def _own_node(ray: Any, address: str) -> str:
+    """The Ray node whose shared memory this process sees; none through Ray's client."""
+    return "" if address.startswith("ray://") else ray.get_runtime_context().get_node_id()
 
 
 def check_memory(settings: VllmSettings) -> None:
@@ -129,13 +275,15 @@ def check_memory(settings: VllmSettings) -> None:
 
     if torch.cuda.is_available():
         return
+    here = settings.replicas if settings.ray_address == "local" else 1  # a cluster's other nodes can't be seen
     weights = sum(f.stat().st_size for f in Path(settings.model).glob("*.safetensors")) / 2**30
     free = psutil.virtual_memory().available / 2**30
-    needed = settings.kv_cache_gb + weights + 1.5  # vLLM itself holds about 1.5 GiB
+    needed = here * (settings.kv_cache_gb + weights + 1.5)  # vLLM itself holds about 1.5 GiB
     if needed > free:
         raise EngineError(
             f"no memory for the KV cache: {settings.kv_cache_gb:g} GiB asked with rollout.kv_cache_gb, "
-            f"{needed:.1f} GiB with model and engine, {free:.1f} GiB free; lower it or free memory"
+            f"{needed:.1f} GiB with model and engine{f' in {here} replicas' if here > 1 else ''}, {free:.1f} GiB free; "
+            "lower it or free memory"
         )
 
 

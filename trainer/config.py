@@ -120,6 +120,14 @@ class RolloutConfig(_Section):
     kv_cache_gb: float = Field(1.0, gt=0, description="GiB of KV cache (CPU)")
     gpu_memory_share: float = Field(0.45, gt=0, lt=1, description="share of the GPU for the engine (GPU)")
     ray_address: str = Field("local", description="`local`, `auto` or ray://host:port")
+    replicas: int = Field(1, ge=1, description="engines with the whole model each, that share the episodes")
+    tensor_parallel: int = Field(1, ge=1, description="GPUs of one node that hold one replica together")
+    weight_transport: Literal["auto", "files", "object_store", "nccl"] = Field(
+        "auto", description="how weights reach a replica; auto: files on the trainer's node, elsewhere Ray's store"
+    )
+    sleep_while_training: bool = Field(
+        False, description="the engine gives the GPU's memory to the trainer while that learns (one GPU for both)"
+    )
 
     @field_validator("tool_format")
     @classmethod
@@ -269,6 +277,15 @@ class Config(_Section):
         if len(set(ids)) < len(ids):
             raise ValueError(f"an environment is listed twice in {ids}")
         return value
+
+    @model_validator(mode="after")
+    def _awake(self) -> "Config":
+        if self.rollout.sleep_while_training and self.trainer.max_staleness:
+            raise ValueError(
+                "rollout.sleep_while_training: rounds are played while the trainer learns "
+                f"(trainer.max_staleness={self.trainer.max_staleness}); set the one to false or the other to 0"
+            )
+        return self
 
     @model_validator(mode="after")
     def _learnable(self) -> "Config":

@@ -40,6 +40,10 @@ def engine_settings(model: str, rollout: RolloutConfig, precision: str, metrics:
         precision,
         rollout.ray_address,
         metrics,
+        replicas=rollout.replicas,
+        tensor_parallel=rollout.tensor_parallel,
+        weight_transport=rollout.weight_transport,
+        sleeps=rollout.sleep_while_training,
     )
 
 

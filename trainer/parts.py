@@ -1,8 +1,9 @@
 """What the stages of a run share: its settings, the engine, the policy, and where things are told and kept."""
 
 import asyncio
+import contextlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from rollout.workers import EnvWorkers, WorkerSettings
 from trainer.config import Config, RolloutConfig
 from trainer.evaluate import engine_settings
 from trainer.logs import Display, PhaseLog
-from trainer.policy import Policy
+from trainer.policy import Policy, return_freed_memory
 from trainer.run_folder import weight_folder
 from trainer.sinks import Described, Sink, open_sinks
 from trainer.tasks import Mixture
@@ -55,6 +56,19 @@ class Parts:
     def send_weights(self, runner: asyncio.Runner, version: int) -> float:
         """Gives the engine the policy's weights; how far its logprobs are from the trainer's."""
         return runner.run(self.weights.send(self.policy, version))
+
+    @contextlib.asynccontextmanager
+    async def engine_asleep(self) -> AsyncIterator[None]:
+        """The trainer has the GPU's memory to itself here, where `rollout.sleep_while_training` says so."""
+        if not self.config.rollout.sleep_while_training:
+            yield
+            return
+        await self.engine.sleep()
+        try:
+            yield
+        finally:
+            return_freed_memory()
+            await self.engine.wake_up()
 
     def player(self) -> Player:
         """What the rounds are played with, as `rollout` says."""

@@ -92,7 +92,8 @@ class Reinforcement:
         played = await rounds.take(step)
         sampled = time.monotonic()
         log = LearnedLog(played.groups)
-        learned = await self._update(played.groups, step, optimizer, log)
+        async with self.parts.engine_asleep():
+            learned = await self._update(played.groups, step, optimizer, log)
         updated = time.monotonic()
         log.write(learned_path(played.path))
         probe = await self.parts.weights.send(self.policy, step + 1)

@@ -27,12 +27,18 @@ _MEND = "run the same command again: it goes on from the last checkpoint with a 
 class UpdatableEngine(Protocol):
     """An engine whose weights can be replaced and asked about."""
 
+    broadcasts: bool
+
+    async def broadcast_weights(self, module: torch.nn.Module, version: int) -> None:
+        """Takes the module's weights from its GPU; for engines with `broadcasts`."""
+        ...
+
     async def update_weights(self, folder: Path, version: int, checksum: int | None = None) -> None:
         """Loads the safetensors of `folder`; refuses files with another checksum."""
         ...
 
-    async def score(self, token_ids: list[int]) -> list[float]:
-        """Logprobs of `token_ids[1:]`."""
+    async def scores(self, token_ids: list[int]) -> list[list[float]]:
+        """Logprobs of `token_ids[1:]`, from each replica."""
         ...
 
 
@@ -54,33 +60,40 @@ class WeightSync:
         """Writes the policy's weights, has the engine load them, and probes it.
 
         Returns:
-            Mean |delta logprob| between engine and trainer on the fixed text.
+            Mean |delta logprob| between engine and trainer on the fixed text, of the replica farthest off.
 
         Raises:
             EngineError: the engine read other bytes, kept its old weights, or computes something else.
         """
+        if self._engine.broadcasts:
+            await self._engine.broadcast_weights(policy.model, version)
+            return await self.probe(policy, version, None)
         policy.save(self._folder, precision=policy.precision, for_engine=True)
         checksum = weight_checksum(self._folder)
         await self._engine.update_weights(self._folder, version, checksum)
         return await self.probe(policy, version, checksum)
 
-    async def probe(self, policy: Policy, version: int, checksum: int) -> float:
-        """Compares the engine with the trainer, as `send` does once the weights are loaded."""
-        found = np.asarray(await self._engine.score(self._token_ids), np.float64)
-        expected = score(policy, self._token_ids)
-        gap = float(np.abs(found - expected).mean())
+    async def probe(self, policy: Policy, version: int, checksum: int | None) -> float:
+        """Compares the engine with the trainer, as `send` does once the weights are loaded.
+
+        Args:
+            checksum: tells these weights from the ones before; None where nobody knows it, as after a broadcast.
+        """
+        found = np.asarray(await self._engine.scores(self._token_ids), np.float64)  # (replicas, tokens - 1)
+        gap = float(np.abs(found - score(policy, self._token_ids)).mean(axis=1).max())
         limit = min(self._limit, _EXACT) if policy.precision == "float32" else self._limit
         if not gap <= limit:  # NaN is no agreement
             raise EngineError(
                 f"after weight update {version} the engine's logprobs of a fixed text are {gap:.3g} from the trainer's "
                 f"(mean; limit {limit:g} in {policy.precision}): it doesn't compute with the trainer's weights; {_MEND}"
             )
-        if self._known and self._known[0] != checksum and np.array_equal(self._known[1], found):
+        known = self._known if checksum is not None else None
+        if known and known[0] != checksum and (found[:, None] == known[1]).all(axis=-1).any():
             raise EngineError(
                 f"weight update {version} changed nothing in the engine though the weights are others: "
                 f"it kept its old ones; {_MEND}"
             )
-        self._known = (checksum, found)
+        self._known = (checksum, found) if checksum is not None else None
         return gap
 
 

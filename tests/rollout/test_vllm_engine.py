@@ -7,6 +7,7 @@ import socket
 import time
 import urllib.request
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -259,8 +260,8 @@ def _engine_processes():
 class Mortal:
     """Stands for the actor; dies of every request, or loses the process that computes."""
 
-    def __init__(self, log, wholly):
-        self._log, self._wholly = log, wholly
+    def __init__(self, settings, slot, peers):
+        self._log, self._wholly = Path(settings.model) / "log", Path(settings.model).name == "wholly"
 
     async def update_weights(self, *weights):
         with self._log.open("a") as file:
@@ -274,14 +275,11 @@ class Mortal:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("wholly", [True, False])
-def test_an_engine_that_keeps_dying_stops_the_run(engine, renderer, event_loop_runner, tmp_path, monkeypatch, wholly):
-    import ray
-
-    log = tmp_path / "log"
-    actor = ray.remote(Mortal).options(max_concurrency=99)
-    monkeypatch.setattr(VllmEngine, "_spawn", lambda self: actor.remote(log, wholly))
-    mortal = VllmEngine(replace(engine.settings, max_restarts=1))
+@pytest.mark.parametrize("how", ["wholly", "partly"])
+def test_an_engine_that_keeps_dying_stops_the_run(engine, renderer, event_loop_runner, tmp_path, how):
+    folder = tmp_path / how
+    folder.mkdir()
+    mortal = VllmEngine(VllmSettings(str(folder), max_restarts=1), Mortal)
 
     async def go():
         await mortal.update_weights(tmp_path, 4)
@@ -292,7 +290,9 @@ def test_an_engine_that_keeps_dying_stops_the_run(engine, renderer, event_loop_r
     assert all(isinstance(e, EngineError) for e in errors)
     assert all("started again 1 times: free memory" in str(e) for e in errors), "all that waited are told"
     assert mortal.restarts == 1, "once for all that waited"
-    assert log.read_text().splitlines() == [str((str(tmp_path), 4, None))] * 2, "the new actor gets the weights"
+    assert (folder / "log").read_text().splitlines() == [str((str(tmp_path), 4, None))] * 2, (
+        "the new actor gets the weights"
+    )
     mortal.close()
 
 

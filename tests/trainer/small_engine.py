@@ -22,6 +22,7 @@ class SmallEngine:
     """
 
     restarts = 0
+    broadcasts = False
 
     def __init__(self, model, dies_at=None):
         self._policy, self._dies_at, self._version = Policy(str(model), "float32"), dies_at, 0
@@ -47,8 +48,8 @@ class SmallEngine:
         sampled = tuple(ids[len(request.prompt_ids) :])
         return Completion(sampled, tuple(logprobs), "length", tuple(versions))
 
-    async def score(self, token_ids):
-        return list(score(self._policy, token_ids))
+    async def scores(self, token_ids):
+        return [list(score(self._policy, token_ids))]
 
     async def update_weights(self, folder, version, checksum=None):
         if version == self._dies_at:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from rewards.errors import ConfigError
@@ -88,3 +90,21 @@ def test_values_are_read_as_yaml(path):
 def test_a_wrong_rubric_is_refused_before_anything_loads(path, rubric, message):
     with pytest.raises(ConfigError, match=message):
         load_config(path, ["--environments.0.rubric", rubric])
+
+
+@pytest.mark.parametrize("file", sorted(Path("scripts/configs").glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_config_that_comes_along_is_valid(file):
+    config = load_config(file)
+    assert config.name == file.stem
+
+
+@pytest.mark.parametrize(("name", "gpus"), [("cluster-1x8", 8), ("cluster-4x8", 32)])
+def test_a_clusters_gpus_are_all_used_and_none_twice(name, gpus):
+    rollout = load_config(Path(f"scripts/configs/{name}.yaml")).rollout
+    assert rollout.replicas * rollout.tensor_parallel + 1 == gpus
+    assert rollout.concurrency <= rollout.groups * rollout.group_size
+
+
+def test_an_engine_that_plays_ahead_of_the_trainer_can_not_sleep_meanwhile(path):
+    with pytest.raises(ConfigError, match=r"rollout\.sleep_while_training: rounds are played while the trainer learns"):
+        load_config(path, ["--rollout.sleep_while_training", "true", "--trainer.max_staleness", "1"])

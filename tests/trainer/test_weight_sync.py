@@ -13,8 +13,10 @@ from trainer.weight_sync import WeightSync
 class Unreliable:
     """The real engine, with something done to each update on its way."""
 
+    broadcasts = False
+
     def __init__(self, engine, update):
-        self.score, self._engine, self._update = engine.score, engine, update
+        self.scores, self._engine, self._update = engine.scores, engine, update
 
     async def update_weights(self, folder, version, checksum):
         await self._update(self._engine, folder, version, checksum)
