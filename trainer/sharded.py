@@ -60,16 +60,15 @@ class ShardedPolicy(Policy):
         found = self.team.gather(super()._squares())
         return {part: sum(squares[part] for squares in found) for part in found[0]}
 
-    def state(self, dtype: torch.dtype = torch.float32, tied: bool = False) -> dict[str, Tensor]:
-        """As `Policy.state` in the first process; the others help to gather it and get nothing."""
-        skipped = set() if tied else self._tied_names()
+    def whole_state(self) -> dict[str, Tensor]:
+        """What `Policy.state` gives of one process, in the first; the others help to gather it and get nothing."""
         found = {}
         for name, tensor in self.model.state_dict().items():
-            if name in skipped:
+            if name in self._tied_names():
                 continue
-            full = gathered(tensor.detach())
+            whole = gathered(tensor.detach())
             if self.team.rank == 0:
-                found[name] = full.to("cpu", dtype, copy=True).contiguous()
+                found[name] = whole.to("cpu", copy=True).contiguous()
         return found
 
     def load_state(self, state: dict[str, Tensor]) -> None:

@@ -85,7 +85,7 @@ class TrainerProcess:
             team=self.team,
         )
         everyones = [found for part in self.team.gather(seen) for found in part]
-        return Updated(metrics, everyones, self.policy.state())
+        return Updated(metrics, everyones, self.policy.whole_state())
 
     def optimizer_state(self) -> dict[int, dict[str, Tensor]]:
         """The optimiser's whole state by parameter."""

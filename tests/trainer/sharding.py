@@ -38,12 +38,16 @@ def learn(model, settings, team=ALONE):
         metrics = update(policy, optimizer, groups, config, step, reference, on_lesson=log.add, team=team)
         seen = {row: learned for rows in team.gather(log.rows) for row, learned in rows.items()}
         state = optimizer_state(optimizer, team)
-        found.append((metrics, seen, policy.state(), state))
+        found.append((metrics, seen, _weights(policy), state))
     return found
 
 
 def _policy(model, team):
     return policies.Policy(model, "float32") if team is ALONE else ShardedPolicy(model, "float32", 1.0, team)
+
+
+def _weights(policy):
+    return policy.whole_state() if isinstance(policy, ShardedPolicy) else policy.state()
 
 
 def restore(model, weights, optimizer_state_before, team):
@@ -52,7 +56,7 @@ def restore(model, weights, optimizer_state_before, team):
     optimizer = make_optimizer(policy, TrainerConfig())
     policy.load_state(weights)
     load_optimizer_state(optimizer, optimizer_state_before)
-    return policy.state(), optimizer_state(optimizer, team), policy.state(torch.bfloat16, tied=True)
+    return policy.whole_state(), optimizer_state(optimizer, team)
 
 
 def broken(model, team):
@@ -64,7 +68,7 @@ def broken(model, team):
     try:
         update(policy, make_optimizer(policy, TrainerConfig()), rounds()[0], TrainerConfig(**LOOSE), 0, team=team)
     except FloatingPointError as error:
-        return team.gather(str(error)), policy.state()
+        return team.gather(str(error)), policy.whole_state()
     raise AssertionError("an update with a gradient of nan went through")
 
 

@@ -86,18 +86,13 @@ def test_every_gradient_is_that_of_one_process(alone, together, case):
     assert max(worst.values()) < 1e-6, worst
 
 
-def test_weights_and_optimiser_come_out_of_the_shards_as_they_went_in(alone, together, models):
+def test_weights_and_optimiser_come_out_of_the_shards_as_they_went_in(alone, together):
     _, _, weights, optimizer = alone["grpo"][-1]
-    found, state, for_engine = together["restored"]
+    found, state = together["restored"]
+    assert found.keys() == weights.keys()
     assert all(torch.equal(found[name], tensor) for name, tensor in weights.items())
     assert {i: set(values) for i, values in state.items()} == {i: set(values) for i, values in optimizer.items()}
     assert all(torch.equal(state[i][name], value) for i, values in optimizer.items() for name, value in values.items())
-    whole = Policy(models["tied"], precision="float32")
-    whole.load_state(weights)
-    expected = whole.state(torch.bfloat16, tied=True)
-    assert found.keys() == whole.state().keys()
-    assert for_engine.keys() == expected.keys(), "the engine gets tied weights under each name"
-    assert all(torch.equal(for_engine[name], tensor) for name, tensor in expected.items())
 
 
 def test_a_gradient_that_is_not_finite_in_one_process_stops_them_all_before_the_weights_move(together, models):
