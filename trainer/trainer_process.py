@@ -54,8 +54,6 @@ class TrainerProcess:
     """The shard of one process, and what can be ordered; all processes are ordered the same."""
 
     def __init__(self, start: Start, team: Team) -> None:
-        import ray
-
         self.config, self.team = start.config, team
         if start.threads:
             torch.set_num_threads(start.threads)
@@ -64,6 +62,8 @@ class TrainerProcess:
         self.optimizer = make_optimizer(self.policy, start.config)
         self.reference = None
         if start.reference is not None:
+            import ray
+
             self.reference = ShardedPolicy(*model)
             self.reference.load_state(ray.get(start.reference))
 
