@@ -167,5 +167,5 @@ def _reason(failure: Exception | None) -> str:
 
     Where one is killed, the others' connections break: they may be all that is reported.
     """
-    found = getattr(failure, "worker_failures", None) or {"": failure}
+    found = getattr(failure, "worker_failures", None) or {"start": failure}
     return "; ".join(f"{rank}: {last_line(str(error))}"[:300] for rank, error in found.items())
