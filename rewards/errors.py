@@ -60,6 +60,10 @@ class TurnError(EngineError):
     """One turn could not be generated: its episode carries no score, the engine goes on with others."""
 
 
+class TrainingError(PostgymError):
+    """One of several trainer processes can't start or has died."""
+
+
 class CheckpointError(PostgymError):
     """A checkpoint or stored file is damaged or from another version."""
 

@@ -9,8 +9,13 @@ from typing import Any
 from rewards.errors import EngineError
 
 
-def start_ray(address: str) -> Any:
-    """A Ray session: a new local one (whatever an earlier run left behind), or the cluster at `address`."""
+def start_ray(address: str, whole_weights: bool = False) -> Any:
+    """A Ray session: a new local one (whatever an earlier run left behind), or the cluster at `address`.
+
+    Args:
+        whole_weights: a new session's object store may take Ray's own share of the memory, not just 256 MiB; what
+            doesn't fit goes over the disk. Memory is taken when it is used.
+    """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
@@ -18,7 +23,9 @@ def start_ray(address: str) -> Any:
         return ray
     if address not in ("local", "auto"):
         _check_reachable(address)
-    local = {"include_dashboard": False, "object_store_memory": 256 * 2**20} if address == "local" else {}
+    local = {"include_dashboard": False} if address == "local" else {}
+    if local and not whole_weights:
+        local["object_store_memory"] = 256 * 2**20
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             ray.init(address=address, log_to_driver=False, logging_level="ERROR", configure_logging=False, **local)

@@ -209,6 +209,9 @@ class TrainerConfig(_Section):
     max_staleness: int = Field(
         0, ge=0, description="updates between sampling and learning: 0 in turns, 1 one step off, more: asynchronous"
     )
+    processes: int = Field(
+        1, ge=1, description="trainer processes that hold the policy in shards (GPU: one each); 1 trains in the driver"
+    )
     critic: CriticConfig = CriticConfig()
 
     @field_validator("algorithm")
@@ -222,6 +225,8 @@ class TrainerConfig(_Section):
     def _usable(self) -> "TrainerConfig":
         if self.kl_in == "loss" and self.kl_estimator == "k1" and self.kl_coefficient:
             raise ValueError("kl_estimator: k1 has no gradient as a loss; take k2 or k3, or set kl_in to reward")
+        if self.processes > 1 and ALGORITHMS[self.algorithm].advantage is None:
+            raise ValueError(f"processes: {self.algorithm} has a critic, which learns in one process; set it to 1")
         return self
 
     @model_serializer(mode="wrap")

@@ -16,6 +16,7 @@ from trainer.credit import group_advantages, on_tokens, turn_ends, turn_rewards
 from trainer.critic import Critic, ValueTarget
 from trainer.packing import Pack, pack_group
 from trainer.policy import Policy
+from trainer.team import ALONE, Team
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Lesson:
         group: which of the round's groups it is of.
         reference: float32 (N,): logprobs under the policy that KL holds on to; None without KL.
         target: what the critic is to learn from the pack; None without one.
+        counts: false where another process learns from it, and this one goes through it to keep step.
     """
 
     pack: Pack
@@ -34,10 +36,15 @@ class Lesson:
     group: int = 0
     reference: torch.Tensor | None = None
     target: ValueTarget | None = None
+    counts: bool = True
 
 
 def make_lessons(
-    groups: Sequence[Group], config: TrainerConfig, reference: Policy | None = None, critic: Critic | None = None
+    groups: Sequence[Group],
+    config: TrainerConfig,
+    reference: Policy | None = None,
+    critic: Critic | None = None,
+    team: Team = ALONE,
 ) -> tuple[list[list[Lesson]], int]:
     """Lessons by group, of the groups that teach something, and how many taught nothing.
 
@@ -49,7 +56,7 @@ def make_lessons(
     """
     judged = [[t for t in group.judged if t.sampled_tokens] for group in groups]
     packs = [pack_group(members, config.pack_tokens) if members else [] for members in judged]
-    known = [[_reference_logprobs(reference, pack) for pack in group] for group in packs]
+    known = _reference_logprobs(reference, packs, team)
     if ALGORITHMS[config.algorithm].advantage is None:
         if critic is None:
             raise ConfigError(f"trainer.algorithm {config.algorithm} learns by a critic: give make_critic's")
@@ -129,5 +136,15 @@ def _kl_penalty(pack: Pack, under_reference: torch.Tensor | None, config: Traine
 
 
 @torch.no_grad()
-def _reference_logprobs(reference: Policy | None, pack: Pack) -> torch.Tensor | None:
-    return None if reference is None else reference.logprobs(pack)[0].cpu()
+def _reference_logprobs(
+    reference: Policy | None, packs: Sequence[Sequence[Pack]], team: Team
+) -> list[list[torch.Tensor | None]]:
+    """For each group's packs the reference's logprobs; every process computes a part and gets all."""
+    if reference is None:
+        return [[None] * len(group) for group in packs]
+    flat = [pack for group in packs for pack in group]
+    turns = team.share([len(pack.input_ids) for pack in flat])
+    mine = {index: reference.logprobs(flat[index])[0].cpu() for index, _ in turns}
+    known = {index: found for part in team.gather(mine) for index, found in part.items()}
+    order = iter(range(len(flat)))
+    return [[known[next(order)] for _ in group] for group in packs]

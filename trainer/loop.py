@@ -46,8 +46,8 @@ class Run:
         resolve_model(config.model)
         self.chats = read_chats(config.sft.file) if config.sft.file else []
         check_sinks(config.logging.sinks)
-        # Who watches doesn't change what is learned: a resumed run may name other sinks.
-        claim_folder(folder, config.model_dump(mode="json", exclude={"logging"}))
+        # Who watches, and how many compute, doesn't change what is learned: a resumed run may name others.
+        claim_folder(folder, config.model_dump(mode="json", exclude={"logging": True, "trainer": {"processes"}}))
         self.phases = PhaseLog(folder)
         self.mixture = Mixture(config.environments)
 

@@ -13,6 +13,7 @@ from rollout.collect import Player, collect_groups
 from rollout.engine import Sampling, ScriptedEngine
 from rollout.episode import Limits
 from rollout.models import load_renderer, resolve_model
+from rollout.ray_session import start_ray
 from rollout.schedule import Slots
 from rollout.trajectory import Group
 from rollout.vllm_engine import VllmEngine
@@ -109,6 +110,8 @@ def make_parts(
     model_folder = resolve_model(config.model)
     described = Described(folder, config.name, config.model_dump(mode="json"), config.logging.project)
     sink = open_sinks(config.logging.sinks, described, display.say)
+    if config.trainer.processes > 1:
+        start_ray(config.rollout.ray_address, whole_weights=True)
     engine = VllmEngine(engine_settings(model_folder, config.rollout, precision, config.logging.vllm_metrics))
     renderer = load_renderer(model_folder, config.rollout.tool_format)
     policy = Policy(model_folder, precision, config.rollout.temperature)

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +88,12 @@ def _part(name: str) -> str:
     return "other"
 
 
+def _square_sum(gradient: Tensor) -> Tensor:
+    """Row by row, then in float64: a CPU's fp32 norm of 28 million numbers at once is 0.2% off."""
+    held = gradient.to_local() if hasattr(gradient, "to_local") else gradient  # of a sharded one, the shard
+    return torch.linalg.vector_norm(held, dim=-1).double().square().sum()
+
+
 class Policy:
     """A causal language model with fp32 weights, computing under bf16 autocast.
 
@@ -133,11 +140,15 @@ class Policy:
 
     def gradient_norms(self) -> dict[str, float]:
         """Norm of the gradient by part of the model; a tied output head counts as embedding."""
-        gradients: dict[str, list[Tensor]] = {}
+        return {part: math.sqrt(square) for part, square in self._squares().items()}
+
+    def _squares(self) -> dict[str, float]:
+        """Sum of the squares of the gradient by part: of what this process holds of it."""
+        squares: dict[str, list[Tensor]] = {}
         for name, weight in self.model.named_parameters():
             if weight.grad is not None:
-                gradients.setdefault(_part(name), []).append(weight.grad)
-        return {part: float(torch.nn.utils.get_total_norm(found)) for part, found in sorted(gradients.items())}
+                squares.setdefault(_part(name), []).append(_square_sum(weight.grad))
+        return {part: float(torch.stack(found).sum()) for part, found in sorted(squares.items())}
 
     def logprobs(self, pack: Pack, entropy_gradient: bool = False) -> tuple[Tensor, Tensor]:
         """Logprobs and entropies of the sampled tokens of a pack.

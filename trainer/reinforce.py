@@ -7,27 +7,23 @@ after it are played meanwhile (trainer/rounds.py).
 
 import asyncio
 import time
+from contextlib import closing
 from functools import partial
-from typing import Any
 
 import numpy as np
-from safetensors.torch import load_file
 
 from rollout.trajectory import Group
 from trainer.alarms import alarms
 from trainer.checkpoint import CheckpointStore, ranking
-from trainer.critic import make_critic
 from trainer.curriculum import Curriculum, Plan, plan_metrics
 from trainer.learned import LearnedLog, learned_path
+from trainer.learner import Learner, make_learner
 from trainer.lessons import Lesson
 from trainer.logs import Bar, MetricsLog, read_metrics
-from trainer.optimizer import make_optimizer
 from trainer.parts import Parts
-from trainer.policy import Policy
 from trainer.rollout_metrics import errors_shown, rollout_metrics
 from trainer.rounds import Rounds
 from trainer.throughput import make_throughput
-from trainer.update import update
 
 
 class Reinforcement:
@@ -42,13 +38,15 @@ class Reinforcement:
 
     def run(self, runner: asyncio.Runner) -> None:
         """Plays and learns the rounds that are still to do."""
+        parts = self.parts
+        with closing(make_learner(self.policy, parts.model_folder, self.config, self.folder)) as learner:
+            self._go_on(runner, learner)
+
+    def _go_on(self, runner: asyncio.Runner, learner: Learner) -> None:
         settings = self.config.trainer
-        optimizer = make_optimizer(self.policy, settings)
-        self.critic = make_critic(self.policy, settings)
         self.throughput = make_throughput(self.policy, settings)
-        self.reference = self._reference_policy() if settings.kl_coefficient else None
         store = CheckpointStore(self.folder / "checkpoints", settings.keep_checkpoints, settings.keep_best)
-        first = store.load_newest(self.policy, optimizer, self.say, self.critic) or 0
+        first = store.load_newest(self.policy, learner.optimizer, self.say, learner.critic) or 0
         if first:
             self.say(f"  going on after step {first} of {settings.steps}")
         if first >= settings.steps:
@@ -58,11 +56,11 @@ class Reinforcement:
             self.parts.phases.measure("grpo"),
             self.parts.display.bar("grpo", settings.steps, first, lines=True) as bar,
         ):
-            runner.run(self._learn_rounds(first, optimizer, store, metrics, bar))
+            runner.run(self._learn_rounds(first, learner, store, metrics, bar))
             store.wait()
 
     async def _learn_rounds(
-        self, first: int, optimizer: Any, store: CheckpointStore, metrics: MetricsLog, bar: Bar
+        self, first: int, learner: Learner, store: CheckpointStore, metrics: MetricsLog, bar: Bar
     ) -> None:
         parts, settings = self.parts, self.config.trainer
         await parts.weights.send(self.policy, first)
@@ -70,10 +68,10 @@ class Reinforcement:
         rounds = Rounds(self.config, self.folder, parts.mixture, parts.player(), first, self._plan)
         try:
             for step in range(first, settings.steps):
-                row = await self._step(rounds, step, optimizer)
+                row = await self._step(rounds, step, learner)
                 metrics.write(row)  # before the checkpoint: a run that goes on from it must find the row
                 ranked = ranking(metrics.rows, settings.best_by, settings.best_over)
-                store.save(step + 1, self.policy, optimizer, self.critic, ranked)
+                store.save(step + 1, self.policy, learner.optimizer, learner.critic, ranked)
                 for alarm in alarms(metrics.rows):
                     self.say(f"  [yellow]warning:[/yellow] {alarm}")
                 start = row["reward_mean"] if start is None else start
@@ -81,19 +79,13 @@ class Reinforcement:
         finally:
             await rounds.close()
 
-    def _reference_policy(self) -> Any:
-        """A frozen copy of the policy as it was before this stage."""
-        reference = Policy(self.parts.model_folder, self.policy.precision, self.config.rollout.temperature)
-        reference.load_state(load_file(self.folder / "sft" / "weights.safetensors"))
-        return reference
-
-    async def _step(self, rounds: Rounds, step: int, optimizer: Any) -> dict[str, float]:
+    async def _step(self, rounds: Rounds, step: int, learner: Learner) -> dict[str, float]:
         started, restarts = time.monotonic(), self.parts.engine.restarts
         played = await rounds.take(step)
         sampled = time.monotonic()
         log = LearnedLog(played.groups)
         async with self.parts.engine_asleep():
-            learned = await self._update(played.groups, step, optimizer, log)
+            learned = await self._update(played.groups, step, learner, log)
         updated = time.monotonic()
         log.write(learned_path(played.path))
         probe = await self.parts.weights.send(self.policy, step + 1)
@@ -115,16 +107,14 @@ class Reinforcement:
         """What the curriculum gives to a round; all that it needs is known when the round begins."""
         return self.curriculum and self.curriculum.plan(self.metrics.rows, step)
 
-    async def _update(self, groups: list[Group], step: int, optimizer: Any, log: LearnedLog) -> dict[str, float]:
-        settings = self.config.trainer
-
+    async def _update(self, groups: list[Group], step: int, learner: Learner, log: LearnedLog) -> dict[str, float]:
         def seen(lesson: Lesson, trainer_logprobs: np.ndarray) -> None:
             log.add(lesson, trainer_logprobs)
             self.throughput.learned(lesson.pack)
 
-        learn = partial(update, self.policy, optimizer, groups, settings, step, self.reference, self.critic, seen)
+        learn = partial(learner.update, groups, step, seen)
         # In turns nothing is played now; else the loop goes on with its episodes.
-        return await asyncio.to_thread(learn) if settings.max_staleness else learn()
+        return await asyncio.to_thread(learn) if self.config.trainer.max_staleness else learn()
 
     def _mean_reward(self, step: int) -> float | None:
         rows = read_metrics(self.folder / "metrics.jsonl")

@@ -107,6 +107,7 @@ class Throughput:
         self._shape = shape_of(policy.model)
         self._shared = sharing(policy.trunk, policy.device).attention is not None
         self._passes = passes_of(config)
+        self._cards = {"trainer": config.processes, "engine": 1}
         self._peak = peak_flops(card) if policy.precision == "bfloat16" else None
         self._flops, self._tokens = 0.0, 0
 
@@ -127,7 +128,7 @@ class Throughput:
 
         Returns:
             `trainer_tokens_per_second` of packs, `trainer_tflops`, `engine_tflops` (tera per second); on a known GPU in
-            bfloat16 `trainer_peak_share` and `engine_peak_share`.
+            bfloat16 `trainer_peak_share` and `engine_peak_share`, of all cards that compute.
         """
         seconds = max(update_seconds, 1e-9)
         speeds = {"trainer": self._flops / seconds}
@@ -137,7 +138,7 @@ class Throughput:
         for who, speed in speeds.items():
             row[f"{who}_tflops"] = speed / 1e12
             if self._peak:
-                row[f"{who}_peak_share"] = speed / self._peak
+                row[f"{who}_peak_share"] = speed / (self._cards[who] * self._peak)
         self._flops, self._tokens = 0.0, 0
         return row
 

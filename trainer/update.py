@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from trainer.critic import Critic
 from trainer.lessons import Lesson, make_lessons
 from trainer.optimizer import learning_rate
 from trainer.policy import Policy
+from trainer.team import ALONE, Team
 
 
 @dataclass(slots=True)
@@ -30,8 +31,12 @@ class _Tally:
         for name, tensor in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + float(tensor.double().sum())
 
-    def means(self) -> dict[str, float]:
-        return {name: total / max(1, self.tokens) for name, total in self.sums.items()}
+    def means(self, team: Team) -> dict[str, float]:
+        """Over the tokens of all processes; in every one of them the same."""
+        found = team.gather((self.tokens, self.sums))
+        tokens = max(1, sum(count for count, _ in found))
+        names = dict.fromkeys(name for _, sums in found for name in sums)
+        return {name: sum(sums.get(name, 0.0) for _, sums in found) / tokens for name in names}
 
 
 OnLesson = Callable[[Lesson, np.ndarray], None]
@@ -46,6 +51,7 @@ def update(
     reference: Policy | None = None,
     critic: Critic | None = None,
     on_lesson: OnLesson = lambda lesson, trainer_logprobs: None,
+    team: Team = ALONE,
 ) -> dict[str, float]:
     """Learns from one round of groups.
 
@@ -54,23 +60,26 @@ def update(
         reference: what `kl_coefficient` holds the policy to; needed when it isn't 0.
         critic: what `make_critic` gave for the algorithm; it learns from the same round.
         on_lesson: sees each lesson with the trainer's logprobs (N,) of its tokens before the round's update.
+        team: the processes over which the policy is sharded; all call with the same groups, and each computes a
+            part of the packs. The loss is that of one process: tokens and episodes are counted over the whole round,
+            and gradients are added up, not averaged.
 
     Returns:
-        Metrics of the update; gradients, learning rate and mismatch among them.
+        Metrics of the update, alike in all processes; gradients, learning rate and mismatch among them.
 
     Raises:
         ConfigError: the algorithm learns by a critic, and there is none.
         EngineError: the engine's logprobs are so far from the trainer's that it must hold other weights.
         FloatingPointError: the gradient is not finite; the weights are untouched.
     """
-    grouped, flat = make_lessons(groups, config, reference if config.kl_coefficient else None, critic)
+    grouped, flat = make_lessons(groups, config, reference if config.kl_coefficient else None, critic, team)
     metrics = {"zero_variance_share": flat / max(1, len(groups)), "learning_rate": 0.0, "grad_norm": 0.0}
     if not grouped:
         return metrics
     parts = [p for p in np.array_split(np.arange(len(grouped)), config.minibatches) if len(p)]
     batches = [[lesson for i in part for lesson in grouped[i]] for part in parts]
     if critic is None or step >= config.critic.warmup_rounds:
-        metrics |= _improve(policy, optimizer, groups, batches, config, step, on_lesson)
+        metrics |= _improve(policy, optimizer, groups, batches, config, step, on_lesson, team)
     if critic is not None:
         metrics |= critic.learn([[lesson.target for lesson in batch] for batch in batches])
     return metrics
@@ -84,11 +93,13 @@ def _improve(
     config: TrainerConfig,
     step: int,
     on_lesson: OnLesson,
+    team: Team,
 ) -> dict[str, float]:
     """One optimiser step of the policy for each batch."""
     rate = learning_rate(config, step)
     for parameters in optimizer.param_groups:
         parameters["lr"] = rate
+    batches = [_mine(batch, team) for batch in batches]
     # With one batch the weights can't have moved: the old logprobs are the new ones, for free.
     old = [[None] * len(b) for b in batches] if len(batches) == 1 else [_old_logprobs(policy, b) for b in batches]
     # Groups that teach nothing count in the mean: a round with little to learn from moves the policy little.
@@ -98,11 +109,12 @@ def _improve(
     by_part: list[dict[str, float]] = []
     for batch, old_logprobs in zip(batches, old, strict=True):
         _accumulate(policy, batch, old_logprobs, config, tally, tokens, episodes, on_lesson)
+        means = tally.means(team)
         # Tokens of older weights may be any far: there each weight update's own probe must do.
-        if not config.max_staleness and tally.means()["mismatch"] > config.max_mismatch:
+        if not config.max_staleness and means["mismatch"] > config.max_mismatch:
             optimizer.zero_grad(set_to_none=True)
             raise EngineError(
-                f"the engine's logprobs are {tally.means()['mismatch']:.2f} from the trainer's (limit "
+                f"the engine's logprobs are {means['mismatch']:.2f} from the trainer's (limit "
                 f"trainer.max_mismatch={config.max_mismatch}): the engine doesn't hold the trainer's weights"
             )
         by_part.append(policy.gradient_norms())
@@ -115,7 +127,7 @@ def _improve(
         optimizer.zero_grad(set_to_none=True)
         norms.append(norm)
     parts = {f"grad_norm/{part}": float(np.mean([found[part] for found in by_part])) for part in by_part[0]}
-    return tally.means() | {"learning_rate": rate, "grad_norm": float(np.mean(norms))} | parts
+    return means | {"learning_rate": rate, "grad_norm": float(np.mean(norms))} | parts
 
 
 def _accumulate(
@@ -141,6 +153,9 @@ def _accumulate(
     )
     for lesson, old in zip(batch, old_logprobs, strict=True):
         logprobs, entropies = policy.logprobs(lesson.pack, entropy_gradient=config.entropy_coefficient > 0)
+        if not lesson.counts:
+            (0 * logprobs.sum()).backward()
+            continue
         to = logprobs.device
         whose = torch.from_numpy(lesson.pack.episodes).to(to)
         sampler = torch.from_numpy(lesson.pack.sampler_logprobs).to(to)
@@ -165,6 +180,12 @@ def _accumulate(
             mismatch_kl=torch.exp(gap) - 1 - gap,  # Schulman's k3 estimate of KL(sampler, trainer)
             **figures,
         )
+
+
+def _mine(batch: Sequence[Lesson], team: Team) -> list[Lesson]:
+    """The lessons of a batch that this process computes."""
+    turns = team.share([len(lesson.pack.input_ids) for lesson in batch])
+    return [batch[index] if counts else replace(batch[index], counts=False) for index, counts in turns]
 
 
 @torch.no_grad()

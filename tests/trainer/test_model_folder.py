@@ -13,8 +13,9 @@ from tests.trainer.groups import make_group
 from trainer.checkpoint import CheckpointStore, ranking
 from trainer.config import TrainerConfig
 from trainer.model_folder import find_checkpoint, write_model
+from trainer.optimizer import make_optimizer
 from trainer.policy import Policy
-from trainer.update import make_optimizer, update
+from trainer.update import update
 
 ROOT = Path(__file__).parents[2]
 

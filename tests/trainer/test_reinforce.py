@@ -104,9 +104,9 @@ def test_asynchronously_a_killed_stage_goes_on_and_nothing_is_learned_twice_or_l
 
 
 def test_the_engine_plays_on_while_the_policy_learns(stage, monkeypatch):
-    from trainer import reinforce
+    from trainer import learner
 
-    ahead, real = stage("run", 2), reinforce.update
+    ahead, real = stage("run", 2), learner.update
     running = []
 
     def slow(*arguments):
@@ -115,7 +115,7 @@ def test_the_engine_plays_on_while_the_policy_learns(stage, monkeypatch):
         running.append((before, ahead.parts.engine.running))
         return result
 
-    monkeypatch.setattr(reinforce, "update", slow)
+    monkeypatch.setattr(learner, "update", slow)
     rows = run(ahead)
     assert any(before for before, _ in running)
     tokens = [

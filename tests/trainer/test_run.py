@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from rewards.files import read_jsonl
 from rollout.catalogue import trajectory_files
 from trainer.run_folder import weight_folder
 from trainer.view.data import RunData
@@ -157,6 +159,30 @@ def test_a_run_killed_at_moments_of_chance_goes_on_to_the_same_parameters(finish
     expected, found = weights(whole), weights(tmp_path / "runs" / "tiny")
     for name in expected:
         assert np.allclose(expected[name], found[name], atol=1e-5, rtol=0), name
+
+
+def test_the_last_round_in_two_trainer_processes_equals_that_in_one(finished, tiny_model, tmp_path):
+    whole, _ = finished
+    folder = tmp_path / "runs" / "tiny"
+    shutil.copytree(whole, folder)
+    shutil.rmtree(folder / "checkpoints" / "step-00004")
+    for made in ("summary.json", "eval/grpo.jsonl"):
+        (folder / made).unlink()
+    resumed = run(tmp_path, tiny_model, "--trainer.processes", "2")
+    assert resumed.returncode == 0, resumed.stderr[-3000:]
+    assert "going on after step 3" in resumed.stdout
+    expected, found = weights(whole), weights(folder)
+    assert expected.keys() == found.keys()
+    for name in expected:
+        assert np.linalg.norm(expected[name] - found[name]) <= 1e-6 * np.linalg.norm(expected[name]), name
+    one, two = (list(read_jsonl(path / "metrics.jsonl"))[-1][1] for path in (whole, folder))
+    measured = ("second", "tflops", "probe", "restarts")
+    compared = {name for name in one if not any(word in name for word in measured)}
+    assert compared >= {"step", "loss", "grad_norm", "mismatch", "learning_rate"}
+    assert {n: two[n] for n in compared} == pytest.approx({n: one[n] for n in compared}, rel=1e-5, abs=1e-8)
+    assert two["probe"] < 2e-3, "the engine got the weights that two processes made"
+    assert _gone(tmp_path), "the processes end with the run"
+    assert not (folder / ".ray-train").exists()
 
 
 def _wait_for(path, process, seconds=240):

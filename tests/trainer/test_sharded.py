@@ -1,0 +1,104 @@
+"""Two gloo processes with shards of one policy learn what one process with all of it learns."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.trainer.sharding import LOOSE, broken, learn, restore, work
+from trainer.policy import Policy
+
+CASES = {
+    "grpo": {"learning_rate": 1e-4},
+    "dapo, two minibatches, entropy": {"algorithm": "dapo", "minibatches": 2, "entropy_coefficient": 0.01},
+    "reference in the loss": {"kl_coefficient": 0.1},
+    "reference in the reward": {"kl_coefficient": 0.1, "kl_in": "reward", "minibatches": 3},
+}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """A Llama with a tied head, and a Qwen2 with biases and a head of its own; sizes that 2 doesn't divide."""
+    from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+
+    torch.manual_seed(1)
+    sizes = {"vocab_size": 1001, "hidden_size": 24, "intermediate_size": 41, "num_hidden_layers": 3}
+    heads = {"num_attention_heads": 3, "num_key_value_heads": 1, "initializer_range": 0.2}
+    made = {
+        "tied": LlamaForCausalLM(LlamaConfig(**sizes, **heads, tie_word_embeddings=True)),
+        "untied": Qwen2ForCausalLM(Qwen2Config(**sizes, **heads, tie_word_embeddings=False)),
+    }
+    folder = tmp_path_factory.mktemp("models")
+    for name, model in made.items():
+        for bias in (p for p in model.parameters() if p.dim() == 1):
+            torch.nn.init.normal_(bias, 0.5, 0.2)
+        model.save_pretrained(folder / name)
+    return {name: str(folder / name) for name in made}
+
+
+@pytest.fixture(scope="module")
+def alone(models):
+    """What one process learns, by case."""
+    found = {name: learn(models["tied"], settings) for name, settings in CASES.items()}
+    return found | {"untied": learn(models["untied"], CASES["grpo"])}
+
+
+@pytest.fixture(scope="module")
+def together(models, alone, tmp_path_factory):
+    """What two processes do, by case; they are started once."""
+    folder, model = tmp_path_factory.mktemp("team"), models["tied"]
+    _, _, weights, optimizer = alone["grpo"][-1]
+    cases = {name: (learn, (model, settings)) for name, settings in CASES.items()}
+    cases |= {
+        "untied": (learn, (models["untied"], CASES["grpo"])),
+        "restored": (restore, (model, weights, optimizer)),
+        "broken": (broken, (model,)),
+    }
+    torch.multiprocessing.spawn(work, (2, folder, list(cases.values())), nprocs=2)
+    return dict(zip(cases, torch.load(folder / "found.pt", weights_only=False), strict=True))
+
+
+def off(found, expected):
+    """How far a tensor is from another, relative to its length."""
+    return float((found.double() - expected.double()).norm() / expected.double().norm())
+
+
+@pytest.mark.parametrize("case", [*CASES, "untied"])
+def test_two_processes_learn_what_one_learns(alone, together, case):
+    for (metrics, seen, weights, _), (expected, seen_alone, weights_alone, _) in zip(
+        together[case], alone[case], strict=True
+    ):
+        assert metrics == pytest.approx(expected, rel=2e-6, abs=1e-8)
+        assert metrics["grad_norm"] > LOOSE["max_grad_norm"], "clipping acts"
+        assert list(weights) == list(weights_alone)
+        assert max(off(weights[name], weights_alone[name]) for name in weights) < 1e-6
+        assert seen.keys() == seen_alone.keys(), "each episode is seen by one of them"
+        for row, learned in seen.items():
+            assert np.allclose(learned.trainer_logprobs, seen_alone[row].trainer_logprobs, rtol=1e-5)
+            assert np.allclose(learned.advantages, seen_alone[row].advantages, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("case", ["grpo", "reference in the loss", "untied"])
+def test_every_gradient_is_that_of_one_process(alone, together, case):
+    """After the first step AdamW's first moment is a tenth of the clipped gradient."""
+    (_, _, _, optimizer), (_, _, _, expected) = together[case][0], alone[case][0]
+    assert optimizer.keys() == expected.keys()
+    worst = {i: off(optimizer[i]["exp_avg"], state["exp_avg"]) for i, state in expected.items()}
+    assert max(worst.values()) < 1e-6, worst
+
+
+def test_weights_and_optimiser_come_out_of_the_shards_as_they_went_in(alone, together):
+    _, _, weights, optimizer = alone["grpo"][-1]
+    found, state = together["restored"]
+    assert found.keys() == weights.keys()
+    assert all(torch.equal(found[name], tensor) for name, tensor in weights.items())
+    assert {i: set(values) for i, values in state.items()} == {i: set(values) for i, values in optimizer.items()}
+    assert all(torch.equal(state[i][name], value) for i, values in optimizer.items() for name, value in values.items())
+
+
+def test_a_gradient_that_is_not_finite_in_one_process_stops_them_all_before_the_weights_move(together, models):
+    said, weights = together["broken"]
+    assert len(said) == 2
+    assert said[0] == said[1]
+    assert "lower trainer.learning_rate" in said[0]
+    before = Policy(models["tied"], precision="float32").state()
+    assert all(torch.equal(weights[name], tensor) for name, tensor in before.items())

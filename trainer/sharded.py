@@ -1,0 +1,112 @@
+"""A policy whose weights, gradients and optimiser state are sharded over the processes of a team (FSDP2).
+
+Each decoder layer is gathered when it is computed and let go again; embedding, last norm and head are gathered
+together around the whole of `logprobs`, so that prefix sharing and logits by the chunk work as in one process.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+from trainer.packing import Pack
+from trainer.policy import Policy
+from trainer.team import Team
+
+
+class _Whole(torch.nn.Module):
+    """Runs any computation with the model as one forward pass: FSDP's hooks hang on `forward`."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, compute: Callable[..., Any], *arguments: Any) -> Any:
+        return compute(*arguments)
+
+
+class ShardedPolicy(Policy):
+    """A `Policy` that does everything together with the other processes: all call the same methods in the same order.
+
+    Args:
+        folder, precision, temperature: as of `Policy`; the whole model is loaded once before it is sharded.
+        team: of torch.distributed's default group, which stands already.
+    """
+
+    def __init__(self, folder: str, precision: str, temperature: float, team: Team) -> None:
+        super().__init__(folder, precision, temperature)
+        self.team = team
+        self._whole = _Whole(self.model)
+        mesh = init_device_mesh(self.device.type, (team.size,))
+        for module in (*self._layers(), self._whole):
+            sharded = fully_shard(module, mesh=mesh, reshard_after_forward=True)
+            # Losses are divided by what all processes hold: gradients are to be added up, not averaged.
+            sharded.set_gradient_divide_factor(1.0)
+            sharded.set_force_sum_reduction_for_comms(True)  # gloo knows no other
+
+    def _layers(self) -> list[torch.nn.Module]:
+        names = set(self.model._no_split_modules or ())
+        return [module for module in self.trunk.modules() if type(module).__name__ in names]
+
+    def logprobs(self, pack: Pack, entropy_gradient: bool = False) -> tuple[Tensor, Tensor]:
+        """As `Policy.logprobs`, of this process's pack."""
+        return self._whole(super().logprobs, pack, entropy_gradient)
+
+    def _squares(self) -> dict[str, float]:
+        found = self.team.gather(super()._squares())
+        return {part: sum(squares[part] for squares in found) for part in found[0]}
+
+    def whole_state(self) -> dict[str, Tensor]:
+        """What `Policy.state` gives of one process, in the first; the others help to gather it and get nothing."""
+        found = {}
+        for name, tensor in self.model.state_dict().items():
+            if name in self._tied_names():
+                continue
+            whole = gathered(tensor.detach())
+            if self.team.rank == 0:
+                found[name] = whole.to("cpu", copy=True).contiguous()
+        return found
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Takes whole weights as `Policy.state` gives them; every process keeps its shard."""
+        mine = self.model.state_dict()
+        super().load_state({name: _like(mine[name], t) if name in mine else t for name, t in state.items()})
+
+
+def gathered(tensor: Tensor) -> Tensor:
+    """The whole of a sharded tensor, in every process; others as they are."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer, team: Team) -> dict[int, dict[str, Tensor]]:
+    """The whole state by parameter, as an optimiser of one process has it; only the first process gets it."""
+    found: dict[int, dict[str, Tensor]] = {}
+    for index, values in optimizer.state_dict()["state"].items():
+        for name, value in values.items():
+            full = gathered(torch.as_tensor(value))
+            if team.rank == 0:
+                found.setdefault(index, {})[name] = full.to("cpu", copy=True)
+    return found
+
+
+def load_optimizer_state(optimizer: torch.optim.Optimizer, state: dict[int, dict[str, Tensor]]) -> None:
+    """Takes a whole state; every process keeps its shard."""
+    parameters: Iterable[Tensor] = (p for group in optimizer.param_groups for p in group["params"])
+    shards = {
+        index: {name: _like(parameter, value) for name, value in state[index].items()}
+        for index, parameter in enumerate(parameters)
+        if index in state
+    }
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": shards})
+
+
+def _like(known: Tensor, whole: Tensor) -> Tensor:
+    """This process's shard of `whole`, cut as `known` is; a tensor of another shape (a step count) stays whole."""
+    if not isinstance(known, DTensor) or known.shape != whole.shape:
+        return whole
+    whole = whole.to(known.device)
+    return distribute_tensor(whole, known.device_mesh, known.placements, src_data_rank=None)
