@@ -129,16 +129,10 @@ def test_no_token_is_older_than_it_may_be_whatever_the_pace(made, staleness):
     assert bool(mixed) == (staleness > 0), "turns go on over an update, each token with its own weights"
 
 
-def test_ahead_of_the_learner_the_engine_hardly_ever_waits_for_it(made):
-    idle = {}
-    for staleness in (0, 1):
-        rounds, engine = made(
-            f"run-{staleness}", concurrency=4, settings={"trainer__max_staleness": staleness}, pace=lambda: 0.05
-        )
-        taken = asyncio.run(learn(rounds, engine, STEPS, seconds=0.06))
-        idle[staleness] = sum(done.flow["seconds_engine_idle"] for done in taken[1:])
-    assert idle[0] >= (STEPS - 1) * 0.06
-    assert idle[1] < idle[0] / 3
+def test_what_the_engine_waited_for_the_learner_is_told(made):
+    taken = asyncio.run(learn(*made(), 3, seconds=0.05))
+    assert all(done.flow["seconds_engine_idle"] >= 0.05 for done in taken[1:])
+    assert all(done.busy_seconds > 0 for done in taken)
 
 
 def test_all_modes_learn_from_the_same_tasks_in_the_same_order(made):
