@@ -1,6 +1,7 @@
 """What a run needs of an engine and of a world, small enough to run in the test's own process."""
 
 import asyncio
+import threading
 
 import torch
 from safetensors.torch import load_file
@@ -19,20 +20,23 @@ class SmallEngine:
 
     Args:
         dies_at: the version whose weights it doesn't live to see.
+        lingers_at: ids of tasks at whose turns it waits, in the middle, from the weights of update 1 to those of 2.
     """
 
     restarts = 0
     broadcasts = False
 
-    def __init__(self, model, dies_at=None):
+    def __init__(self, model, dies_at=None, lingers_at=()):
         self._policy, self._dies_at, self._version = Policy(str(model), "float32"), dies_at, 0
-        self.running = 0
+        self._lingers_at, self.lingers = lingers_at, threading.Event()
 
     async def generate(self, request):
         generator = torch.Generator().manual_seed(request.sampling.seed or 0)
         ids, logprobs, versions = list(request.prompt_ids), [], []
-        self.running += 1
-        for _ in range(request.sampling.max_tokens):
+        for nth in range(request.sampling.max_tokens):
+            while nth == 2 and request.task.id in self._lingers_at and versions[0] == self._version == 1:
+                self.lingers.set()
+                await asyncio.sleep(0.001)
             with torch.no_grad():
                 found = self._policy.model(torch.tensor([ids]), use_cache=False, logits_to_keep=1).logits[0, -1]
             known = found.float().log_softmax(-1)
@@ -44,7 +48,6 @@ class SmallEngine:
             if token in request.stop_ids:
                 break
             await asyncio.sleep(0.001)
-        self.running -= 1
         sampled = tuple(ids[len(request.prompt_ids) :])
         return Completion(sampled, tuple(logprobs), "length", tuple(versions))
 
