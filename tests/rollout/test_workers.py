@@ -104,7 +104,7 @@ def test_what_goes_wrong_in_a_worker_is_blamed_on_the_episode_that_did_it_and_th
 def test_a_worker_that_is_killed_from_outside_costs_nobody_an_episode(runner, pool, renderer):
     collect(runner, pool, renderer, range(16))  # starts the workers
     threading.Timer(0.2, lambda: _worker_processes()[0].kill()).start()
-    ended = [t for _ in range(5) for t in collect(runner, pool, renderer, range(60))]
+    ended = [t for _ in range(3) for t in collect(runner, pool, renderer, range(40))]
     assert {t.score.value for t in ended} == {1.0}
     assert pool.replaced == 1
 
