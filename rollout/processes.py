@@ -34,8 +34,8 @@ def vllm_processes() -> list[psutil.Process]:
 class EndTogether:
     """Ends this process within a second or two of the first of `processes`, until `stop`.
 
-    vLLM doesn't notice every death of its own (a killed engine core leaves requests waiting for ever); that an actor
-    is gone, Ray tells all who wait for it at once.
+    Not left to vLLM's own watch alone: a death that it misses would leave requests waiting for ever. That an actor is
+    gone, Ray tells all who wait for it at once.
     """
 
     def __init__(self, processes: Sequence[psutil.Process]) -> None:

@@ -290,6 +290,11 @@ class Config(_Section):
                 "rollout.sleep_while_training: rounds are played while the trainer learns "
                 f"(trainer.max_staleness={self.trainer.max_staleness}); set the one to false or the other to 0"
             )
+        if self.rollout.sleep_while_training and self.trainer.processes > 1:
+            raise ValueError(
+                f"rollout.sleep_while_training: {self.trainer.processes} trainer processes have GPUs of their own "
+                "(trainer.processes); set the one to false or the other to 1"
+            )
         return self
 
     @model_validator(mode="after")

@@ -101,11 +101,15 @@ def test_every_config_that_comes_along_is_valid(file):
 
 @pytest.mark.parametrize(("name", "gpus"), [("cluster-1x8", 8), ("cluster-4x8", 32)])
 def test_a_clusters_gpus_are_all_used_and_none_twice(name, gpus):
-    rollout = load_config(Path(f"scripts/configs/{name}.yaml")).rollout
-    assert rollout.replicas * rollout.tensor_parallel + 1 == gpus
+    config = load_config(Path(f"scripts/configs/{name}.yaml"))
+    rollout, learning = config.rollout, config.trainer.processes
+    own = 1  # the run's own process has one in any case
+    assert rollout.replicas * rollout.tensor_parallel + own + (learning if learning > 1 else 0) == gpus
     assert rollout.concurrency <= rollout.groups * rollout.group_size
 
 
 def test_an_engine_that_plays_ahead_of_the_trainer_can_not_sleep_meanwhile(path):
     with pytest.raises(ConfigError, match=r"rollout\.sleep_while_training: rounds are played while the trainer learns"):
         load_config(path, ["--rollout.sleep_while_training", "true", "--trainer.max_staleness", "1"])
+    with pytest.raises(ConfigError, match=r"rollout\.sleep_while_training: 2 trainer processes have GPUs of their own"):
+        load_config(path, ["--rollout.sleep_while_training", "true", "--trainer.processes", "2"])
