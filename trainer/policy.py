@@ -230,10 +230,10 @@ class Policy:
         """Writes the adapters as PEFT and vLLM load them."""
         lora.save(self.model, folder)
 
-    def state(self) -> dict[str, Tensor]:
-        """fp32 copies by name of what learning changes: all weights, tied ones once, or the adapters' alone."""
+    def state(self, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
+        """Copies by name of what learning changes: all weights, tied ones once, or the adapters' alone."""
         whole = self.model.state_dict()
-        return _copied({name: whole[name] for name in self._learned_names(whole)}, torch.float32)
+        return _copied({name: whole[name] for name in self._learned_names(whole)}, dtype)
 
     def _learned_names(self, whole: dict[str, Tensor]) -> list[str]:
         if self.memory.lora:
