@@ -309,7 +309,7 @@ class Config(_Section):
     def _computable(self) -> "Config":
         if self.trainer.memory.lora and self.rollout.weight_transport == "nccl":
             raise ValueError(
-                "rollout.weight_transport: nccl sends weights as they are, unmerged with trainer.memory.lora"
+                "rollout.weight_transport: nccl sends weights unmerged; with trainer.memory.lora take auto"
             )
         if self.trainer.memory.weights == "bfloat16" and self.precision != "bfloat16":
             raise ValueError(
