@@ -308,9 +308,7 @@ class Config(_Section):
     @model_validator(mode="after")
     def _computable(self) -> "Config":
         if self.trainer.memory.lora and self.rollout.weight_transport == "nccl":
-            raise ValueError(
-                "rollout.weight_transport: nccl sends weights unmerged; with trainer.memory.lora take auto"
-            )
+            raise ValueError("rollout.weight_transport: nccl sends weights unmerged; with adapters take auto")
         if self.trainer.memory.weights == "bfloat16" and self.precision != "bfloat16":
             raise ValueError(
                 f"trainer.memory.weights: bfloat16 needs precision: bfloat16, not {self.precision}: rounded weights "
