@@ -62,10 +62,13 @@ def main() -> int:
 
 def print_estimate(config: "Config") -> int:
     """The run's memory, entry by entry, and which settings would save some."""
+    from rewards.errors import ConfigError
     from rollout.models import resolve_model
     from trainer.memory import estimate, savings, this_machine
     from trainer.policy import faster_precision
 
+    if config.trainer.processes > 1:
+        raise ConfigError("--estimate reckons with one trainer process: set trainer.processes to 1")
     precision = faster_precision() if config.precision == "auto" else config.precision
     model = resolve_model(config.model)
     found = estimate(config, model, precision, this_machine())

@@ -82,7 +82,9 @@ class Run:
         self.display.say(f"[bold]postgym[/bold] {self.config.name}: {what}")
         if walls := self.mixture.walls():
             self.display.say(walls)
-        self.display.say(check_fits(self.config, resolve_model(self.config.model), precision, this_machine()).line())
+        if self.config.trainer.processes == 1:
+            model = resolve_model(self.config.model)
+            self.display.say(check_fits(self.config, model, precision, this_machine()).line())
         return make_parts(self.config, self.folder, precision, self.mixture, self.display, self.phases)
 
     # Evaluation

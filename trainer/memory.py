@@ -26,11 +26,12 @@ _WORTH_TELLING = 0.05  # share of the whole
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Free bytes of host memory and of the GPU, and all of the GPU's; no GPU is 0."""
+    """Free bytes of host memory and of the trainer's GPU, all of that GPU's, and how many there are; none is 0."""
 
     host: float
     gpu: float = 0
     gpu_whole: float = 0
+    gpus: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,9 @@ def this_machine() -> Machine:
     import psutil
 
     host = psutil.virtual_memory().available
-    return Machine(host, *torch.cuda.mem_get_info()) if torch.cuda.is_available() else Machine(host)
+    if not torch.cuda.is_available():
+        return Machine(host)
+    return Machine(host, *torch.cuda.mem_get_info(), torch.cuda.device_count())
 
 
 def check_fits(config: Config, model: str, precision: str, machine: Machine) -> Estimate:
@@ -172,11 +175,12 @@ def estimate(config: Config, model: str, precision: str, machine: Machine) -> Es
         Entry("checkpoint being written", copied if gpu else max(0.0, copied - kept - logits), False),
         Entry("libraries", _LIBRARIES, False),
     ]
-    if gpu:
-        entries.append(Entry("engine", config.rollout.gpu_memory_share * machine.gpu_whole, True))
-    else:
-        cache = config.rollout.kv_cache_gb * _GIB
-        entries += [Entry("engine", engine + _ENGINE, False), Entry("KV cache", cache, False)]
+    rollout = config.rollout
+    if not gpu:
+        cache = rollout.replicas * rollout.kv_cache_gb * _GIB
+        entries += [Entry("engine", rollout.replicas * (engine + _ENGINE), False), Entry("KV cache", cache, False)]
+    elif machine.gpus <= rollout.replicas * rollout.tensor_parallel and not rollout.sleep_while_training:
+        entries.append(Entry("engine", rollout.gpu_memory_share * machine.gpu_whole, True))
     told = sorted((e for e in entries if e.size), key=lambda entry: -entry.size)
     return Estimate(tuple(told), machine)
 
