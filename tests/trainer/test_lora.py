@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from rewards.errors import ConfigError
 from tests.trainer.groups import make_group
@@ -83,6 +84,15 @@ def test_the_saved_model_is_merged_and_loads_without_peft(policy, tmp_path):
     assert not any("lora" in name or "base_layer" in name for name in merged.state())
     assert torch.allclose(logprobs(merged), logprobs(policy), atol=1e-5)
     assert not torch.allclose(before, logprobs(policy), atol=1e-3)
+
+
+def test_the_engine_is_sent_merged_weights_under_the_names_that_it_knows(policy, small_model, tmp_path):
+    trained(policy).save(tmp_path / "adapted", precision="float32", for_engine=True)
+    Policy(str(small_model), "float32").save(tmp_path / "whole", precision="float32", for_engine=True)
+    sent, known = (load_file(tmp_path / name / "model.safetensors") for name in ("adapted", "whole"))
+    assert sent.keys() == known.keys()
+    assert torch.equal(sent["lm_head.weight"], sent["model.embed_tokens.weight"])
+    assert not torch.equal(sent["model.layers.0.mlp.up_proj.weight"], known["model.layers.0.mlp.up_proj.weight"])
 
 
 def test_the_saved_adapter_is_loaded_by_peft(policy, small_model, tmp_path):

@@ -1,14 +1,17 @@
-"""A whole run that learns adapters and nothing else."""
+"""The settings of memory where TRL and vLLM are at work: the cold start, and a whole run of adapters."""
 
 import json
 
 import numpy as np
+import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.trainer.groups import make_group
 from tests.trainer.test_run import run
-from trainer.config import LoraConfig, MemoryConfig
+from trainer.config import LoraConfig, MemoryConfig, SftConfig
 from trainer.policy import Policy
+from trainer.sft import fine_tune
 
 LORA = ("--trainer.memory.lora", "{rank: 12, alpha: 24}")
 SMALL = ("--trainer.steps", "2", "--sft.traces", "16", "--sft.epochs", "1", "--trainer.kl_coefficient", "0.01")
@@ -37,3 +40,16 @@ def test_a_whole_run_of_adapters_reaches_the_engine_and_leaves_a_merged_model(tm
     assert (adapter["r"], adapter["base_model_name_or_path"]) == (12, str(tiny_model))
     names = load_file(folder / "adapter" / "adapter_model.safetensors")
     assert np.all([name.startswith("base_model.model.model.layers.") for name in names])
+
+
+@pytest.mark.parametrize("memory", [{"weights": "bfloat16"}, {"optimizer": "adamw_8bit", "lora": {"rank": 4}}])
+def test_the_cold_start_learns_with_the_settings_of_memory(memory, small_model, tokenizer, tmp_path):
+    settings = MemoryConfig.model_validate(memory | {"gradient_checkpointing": True})
+    policy = Policy(str(small_model), "bfloat16", memory=settings)
+    before, losses = policy.state(), []
+    examples = make_group(np.random.default_rng(0), [1.0] * 8).trajectories
+    config = SftConfig(epochs=4, batch_size=4, learning_rate=3e-3)
+    fine_tune(policy, tokenizer, examples, config, tmp_path, 0, lambda row: losses.append(row["loss"]))
+    assert np.mean(losses[-2:]) < 0.9 * np.mean(losses[:2])
+    assert any(not torch.equal(tensor, before[name]) for name, tensor in policy.state().items())
+    assert {p.dtype for p in policy.parameters} == {torch.float32 if settings.lora else torch.bfloat16}
