@@ -165,6 +165,31 @@ class OverlongConfig(_Section):
         return self
 
 
+class LoraConfig(_Section):
+    """Low-rank adapters, learned in place of the weights that they are added to (Hu et al. 2021). No dropout."""
+
+    rank: int = Field(16, ge=1, le=512)
+    alpha: float = Field(32.0, gt=0, description="the adapter's product is scaled by alpha / rank")
+    targets: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        "all-linear", description="names of the layers that get an adapter, such as [q_proj, v_proj]"
+    )
+
+
+class MemoryConfig(_Section):
+    """What the trainer's memory is spent on (docs/training.md, Memory)."""
+
+    gradient_checkpointing: bool = Field(
+        False, description="keep only what enters a layer, compute the layer again going backward"
+    )
+    weights: Literal["float32", "bfloat16"] = Field(
+        "float32", description="bfloat16: the model's weights are rounded copies of fp32 ones that the optimiser holds"
+    )
+    optimizer: Literal["adamw", "adamw_8bit", "adamw_offload"] = Field(
+        "adamw", description="8bit: moments in 8 bits; offload: moments in host memory, updated by the CPU (GPU)"
+    )
+    lora: LoraConfig | None = Field(None, description="adapters to learn; null learns all weights")
+
+
 class TrainerConfig(_Section):
     """Reinforcement learning from groups of episodes; clips and aggregation are the algorithm's where None."""
 
@@ -213,6 +238,7 @@ class TrainerConfig(_Section):
         1, ge=1, description="trainer processes that hold the policy in shards (GPU: one each); 1 trains in the driver"
     )
     critic: CriticConfig = CriticConfig()
+    memory: MemoryConfig = MemoryConfig()
 
     @field_validator("algorithm")
     @classmethod
@@ -225,6 +251,10 @@ class TrainerConfig(_Section):
     def _usable(self) -> "TrainerConfig":
         if self.kl_in == "loss" and self.kl_estimator == "k1" and self.kl_coefficient:
             raise ValueError("kl_estimator: k1 has no gradient as a loss; take k2 or k3, or set kl_in to reward")
+        if self.processes > 1 and self.memory != MemoryConfig():
+            raise ValueError(
+                "processes: trainer.memory's settings are those of one process; leave them out, or set processes to 1"
+            )
         if self.processes > 1 and ALGORITHMS[self.algorithm].advantage is None:
             raise ValueError(f"processes: {self.algorithm} has a critic, which learns in one process; set it to 1")
         return self
@@ -274,6 +304,17 @@ class Config(_Section):
     trainer: TrainerConfig = TrainerConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     logging: LoggingConfig = LoggingConfig()
+
+    @model_validator(mode="after")
+    def _computable(self) -> "Config":
+        if self.trainer.memory.lora and self.rollout.weight_transport == "nccl":
+            raise ValueError("rollout.weight_transport: nccl sends weights unmerged; with adapters take auto")
+        if self.trainer.memory.weights == "bfloat16" and self.precision != "bfloat16":
+            raise ValueError(
+                f"trainer.memory.weights: bfloat16 needs precision: bfloat16, not {self.precision}: rounded weights "
+                "can't be computed with in fp32"
+            )
+        return self
 
     @field_validator("environments")
     @classmethod

@@ -14,8 +14,10 @@ from torch import Tensor
 from trainer.algorithms import ALGORITHMS
 from trainer.config import TrainerConfig
 from trainer.losses import value_loss
+from trainer.optimizer import make_adamw
 from trainer.packing import Pack
 from trainer.policy import Policy, autocast
+from trainer.recompute import recompute_layers
 from trainer.trunk import hidden_states
 
 
@@ -49,12 +51,10 @@ class Critic:
         torch.nn.init.zeros_(head.weight)
         torch.nn.init.zeros_(head.bias)
         self.model = torch.nn.ModuleDict({"trunk": copy.deepcopy(policy.trunk), "head": head})
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(),
-            lr=config.critic.learning_rate,
-            betas=(0.9, 0.99),
-            weight_decay=config.weight_decay,
-        )
+        if policy.memory.gradient_checkpointing:
+            recompute_layers(self.model["trunk"])
+        learned = [weight for weight in self.model.parameters() if weight.requires_grad]
+        self.optimizer = make_adamw(learned, config.critic.learning_rate, config.weight_decay, policy.memory)
 
     def values(self, pack: Pack) -> Tensor:
         """The value before each sampled token of a pack: fp32 (N,), with gradient."""

@@ -6,10 +6,12 @@ from typing import Any, Protocol
 
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
 from rollout.trajectory import Group
 from trainer.config import Config
 from trainer.critic import Critic, make_critic
+from trainer.lora import FrozenAdapters
 from trainer.optimizer import make_optimizer
 from trainer.policy import Policy
 from trainer.update import OnLesson, update
@@ -54,7 +56,7 @@ class OneProcess:
         reference: what `kl_coefficient` holds the policy to; needed when it isn't 0.
     """
 
-    def __init__(self, policy: Policy, config: Config, reference: Policy | None) -> None:
+    def __init__(self, policy: Policy, config: Config, reference: Policy | FrozenAdapters | None) -> None:
         self._policy, self._settings, self._reference = policy, config.trainer, reference
         self.optimizer: torch.optim.Optimizer = make_optimizer(policy, config.trainer)
         self.critic = make_critic(policy, config.trainer)
@@ -82,8 +84,14 @@ def make_learner(policy: Policy, model_folder: str, config: Config, folder: Path
         from trainer.processes import SeveralProcesses
 
         return SeveralProcesses(policy, model_folder, config, folder, weights)
-    reference = None
-    if weights is not None:
-        reference = Policy(model_folder, policy.precision, policy.temperature)
-        reference.load_state(weights)
+    reference = _reference(policy, model_folder, weights) if weights else None
     return OneProcess(policy, config, reference)
+
+
+def _reference(policy: Policy, model_folder: str, before: dict[str, Tensor]) -> Policy | FrozenAdapters:
+    """The policy with its weights of before: a frozen copy, or with adapters a copy of them alone."""
+    if policy.memory.lora:
+        return FrozenAdapters(policy, before)
+    reference = Policy(model_folder, policy.precision, policy.temperature, policy.memory)
+    reference.load_state(before)
+    return reference

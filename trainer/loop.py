@@ -73,6 +73,7 @@ class Run:
         return self._finish()
 
     def _start(self) -> "Parts":
+        from trainer.memory import check_fits, this_machine
         from trainer.parts import make_parts
 
         quiet_libraries()
@@ -81,6 +82,9 @@ class Run:
         self.display.say(f"[bold]postgym[/bold] {self.config.name}: {what}")
         if walls := self.mixture.walls():
             self.display.say(walls)
+        if self.config.trainer.processes == 1:
+            model = resolve_model(self.config.model)
+            self.display.say(check_fits(self.config, model, precision, this_machine()).line())
         return make_parts(self.config, self.folder, precision, self.mixture, self.display, self.phases)
 
     # Evaluation
@@ -157,6 +161,8 @@ class Run:
         self.parts.policy.save(staging, self.parts.renderer.tokenizer)
         shutil.rmtree(final, ignore_errors=True)
         staging.rename(final)
+        if self.config.trainer.memory.lora:
+            self.parts.policy.save_adapter(self.folder / "adapter")
         stages: dict[str, list[Outcome]] = {s: read_outcomes(self.folder / "eval" / f"{s}.jsonl") for s in STAGES}
         summary = {
             "name": self.config.name,

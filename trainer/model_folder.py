@@ -7,6 +7,7 @@ from rewards.errors import CheckpointError, ConfigError
 from rewards.files import read_json
 from rollout.models import load_renderer, resolve_model
 from trainer.checkpoint import verified_state
+from trainer.config import MemoryConfig
 
 
 def find_checkpoint(run: Path, which: str) -> Path:
@@ -56,7 +57,8 @@ def write_model(run: Path, which: str, out: Path, precision: str = "bfloat16") -
         raise ConfigError(f"{out} is there already: choose another folder, or remove it")
     checkpoint, config = find_checkpoint(run, which), _config(run)
     model = resolve_model(config["model"])
-    policy = Policy(model, "float32")
+    memory = MemoryConfig.model_validate(config.get("trainer", {}).get("memory", {}))
+    policy = Policy(model, "float32", memory=MemoryConfig(lora=memory.lora))
     policy.load_state(load_file(checkpoint / "weights.safetensors"))
     policy.save(out, load_renderer(model, config["rollout"]["tool_format"]).tokenizer, precision)
     return checkpoint

@@ -114,7 +114,7 @@ def make_parts(
         start_ray(config.rollout.ray_address, whole_weights=True)
     engine = VllmEngine(engine_settings(model_folder, config.rollout, precision, config.logging.vllm_metrics))
     renderer = load_renderer(model_folder, config.rollout.tool_format)
-    policy = Policy(model_folder, precision, config.rollout.temperature)
+    policy = Policy(model_folder, precision, config.rollout.temperature, config.trainer.memory)
     if policy.notice:
         display.say(policy.notice)
     sync_folder = weight_folder(folder)

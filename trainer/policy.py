@@ -13,13 +13,16 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from rewards.errors import ConfigError
+from trainer import lora
+from trainer.config import MemoryConfig
 from trainer.packing import Pack
+from trainer.recompute import recompute_layers
 from trainer.token_logprobs import token_logprobs
 from trainer.trunk import hidden_states, sharing
 
 _TURNS, _CLEARLY = 25, 1.3  # of measuring a precision, and how much faster bfloat16 must be
-_LOGIT_ROWS = 512  # logits of a chunk: 512 x 49,152 x 4 bytes = 100 MB, half of it in bfloat16
-_HELD_CHUNKS = 4  # of logits held until they go backward
+LOGIT_ROWS = 512  # logits of a chunk: 512 x 49,152 x 4 bytes = 100 MB, half of it in bfloat16
+HELD_CHUNKS = 4  # of logits held until they go backward
 
 # Looked for in this order: `post_attention_layernorm` is a norm.
 _PARTS = {
@@ -95,12 +98,13 @@ def _square_sum(gradient: Tensor) -> Tensor:
 
 
 class Policy:
-    """A causal language model with fp32 weights, computing under bf16 autocast.
+    """A causal language model, computing under bf16 autocast or in fp32.
 
     Args:
         folder: a transformers model folder or hub id.
         precision: `bfloat16` computes under autocast, `float32` plainly.
         temperature: the sampler's: logits are divided by it, so that logprobs are those of what was sampled.
+        memory: the type of the weights, whether layers are computed again going backward, and the adapters.
 
     Attributes:
         notice: what makes this architecture slower than it could be; empty if nothing does.
@@ -109,16 +113,26 @@ class Policy:
         ConfigError: the model can't be loaded, or makes more of its logits than a linear head and a soft cap do.
     """
 
-    def __init__(self, folder: str, precision: str = "bfloat16", temperature: float = 1.0) -> None:
+    def __init__(
+        self,
+        folder: str,
+        precision: str = "bfloat16",
+        temperature: float = 1.0,
+        memory: MemoryConfig | None = None,
+    ) -> None:
         from transformers import AutoModelForCausalLM
 
         keep_freed_memory()
+        self.memory = memory or MemoryConfig()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         try:
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, self.memory.weights))
         except (OSError, ValueError) as error:
             raise ConfigError(f"model {folder} can't be loaded: {' '.join(str(error).split())[:300]}") from error
-        self.model = model.to(self.device).eval()  # no dropout: the ratio must be 1 at the start
+        self.model = model.to(self.device)
+        if self.memory.lora:
+            lora.attach(self.model, self.trunk, self.memory.lora, folder)
+        self.settle()
         self.precision = precision
         self.temperature = temperature
         text = model.config.get_text_config()
@@ -128,10 +142,16 @@ class Policy:
         self.notice = sharing(self.trunk, self.device).notice
         self._check_head(folder)
 
+    def settle(self) -> None:
+        """Makes the model compute as it samples, without dropout: the ratio must be 1 at the start."""
+        self.model.eval()
+        if self.memory.gradient_checkpointing:
+            recompute_layers(self.trunk)
+
     @property
     def parameters(self) -> list[torch.nn.Parameter]:
-        """All weights, in a fixed order."""
-        return list(self.model.parameters())
+        """All weights that learn, in a fixed order: the adapters' alone where there are any."""
+        return [p for p in self.model.parameters() if p.requires_grad]
 
     @property
     def trunk(self) -> torch.nn.Module:
@@ -159,8 +179,8 @@ class Policy:
         targets = torch.from_numpy(pack.targets).to(self.device)
         with autocast(self.device, self.precision):
             hidden = hidden_states(self.trunk, pack, self.device)
-            chunks = list(zip(hidden.split(_LOGIT_ROWS), targets.split(_LOGIT_ROWS), strict=True))
-            if len(chunks) <= _HELD_CHUNKS:
+            chunks = list(zip(hidden.split(LOGIT_ROWS), targets.split(LOGIT_ROWS), strict=True))
+            if len(chunks) <= HELD_CHUNKS:
                 parts = [self._token_logprobs(h, t, entropy_gradient) for h, t in chunks]
             else:  # too many logits to hold: they are computed again going backward
                 parts = [checkpoint(self._token_logprobs, *c, entropy_gradient, use_reentrant=False) for c in chunks]
@@ -187,7 +207,7 @@ class Policy:
             )
 
     def save(self, folder: Path, tokenizer: Any = None, precision: str = "bfloat16", for_engine: bool = False) -> None:
-        """Writes a model folder that transformers and `vllm serve` load.
+        """Writes a model folder that transformers and `vllm serve` load; adapters are merged into it.
 
         Args:
             for_engine: write tied weights under each of their names: vLLM's in-place reload on a CPU
@@ -196,31 +216,42 @@ class Policy:
         from safetensors.torch import save_file
 
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(
-            self.state(getattr(torch, precision), tied=for_engine),
-            folder / "model.safetensors",
-            metadata={"format": "pt"},
-        )
+        weights = _copied(lora.merged(self.model), getattr(torch, precision))
+        if not for_engine:
+            weights = {name: tensor for name, tensor in weights.items() if name not in self._tied_names()}
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
         config = self.model.config.to_dict() | {"dtype": precision}
         type(self.model.config).from_dict(config).save_pretrained(folder)
         self.model.generation_config.save_pretrained(folder)
         if tokenizer is not None:
             tokenizer.save_pretrained(folder)
 
-    def state(self, dtype: torch.dtype = torch.float32, tied: bool = False) -> dict[str, Tensor]:
-        """Copies of the weights by name; tied ones once, or with `tied` under each name."""
-        skipped = set() if tied else self._tied_names()
-        return {
-            name: tensor.detach().to("cpu", dtype, copy=True).contiguous()
-            for name, tensor in self.model.state_dict().items()
-            if name not in skipped
-        }
+    def save_adapter(self, folder: Path) -> None:
+        """Writes the adapters as PEFT and vLLM load them."""
+        lora.save(self.model, folder)
+
+    def state(self, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
+        """Copies by name of what learning changes: all weights, tied ones once, or the adapters' alone."""
+        whole = self.model.state_dict()
+        return _copied({name: whole[name] for name in self._learned_names(whole)}, dtype)
+
+    def _learned_names(self, whole: dict[str, Tensor]) -> list[str]:
+        if self.memory.lora:
+            return [name for name, weight in self.model.named_parameters() if weight.requires_grad]
+        return [name for name in whole if name not in self._tied_names()]
 
     def _tied_names(self) -> set[str]:
         return set(getattr(self.model, "all_tied_weights_keys", None) or ())
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Takes weights as `state` gives them."""
-        missing, unexpected = self.model.load_state_dict(state, strict=False)
-        if unexpected or set(missing) - self._tied_names():
-            raise ConfigError(f"weights don't fit the model: missing {missing[:3]}, unexpected {unexpected[:3]}")
+        missing = set(self._learned_names(self.model.state_dict())) - set(state)
+        unexpected = self.model.load_state_dict(state, strict=False).unexpected_keys
+        if unexpected or missing:
+            raise ConfigError(
+                f"weights don't fit the model: missing {sorted(missing)[:3]}, unexpected {unexpected[:3]}"
+            )
+
+
+def _copied(weights: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    return {name: t.detach().to("cpu", dtype, copy=True).contiguous() for name, t in weights.items()}

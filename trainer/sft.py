@@ -7,7 +7,8 @@ from typing import Any
 from rewards.errors import TaskError
 from rollout.chats import Example
 from rollout.trajectory import Group, Trajectory
-from trainer.config import SftConfig
+from trainer.config import MemoryConfig, SftConfig
+from trainer.optimizer import make_adamw
 from trainer.policy import Policy, return_freed_memory
 
 _SAVE_STEPS = 10
@@ -79,13 +80,22 @@ def fine_tune(
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         callbacks=[Report()],
+        optimizers=(_own_optimizer(policy, config), None),
     )
     trainer.remove_callback(transformers.PrinterCallback)
     trainer.train(resume_from_checkpoint=_last_whole_checkpoint(folder))
-    policy.model.eval()
+    policy.settle()
     policy.model.zero_grad(set_to_none=True)
     del trainer  # and with it Adam's state
     return_freed_memory()
+
+
+def _own_optimizer(policy: Policy, config: SftConfig) -> Any:
+    """Ours where `trainer.memory` asks for more than TRL's: it would move bf16 weights themselves."""
+    plain = MemoryConfig()
+    if (policy.memory.weights, policy.memory.optimizer) == (plain.weights, plain.optimizer):
+        return None
+    return make_adamw(policy.parameters, config.learning_rate, 0.0, policy.memory)
 
 
 def _last_whole_checkpoint(folder: Path) -> str | None:

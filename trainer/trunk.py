@@ -16,7 +16,8 @@ from trainer import attention
 from trainer.packing import Pack
 from trainer.tree import Tree
 
-_TOLERANCE = 1e-3  # relative: rounding in fp32, TF32 at worst; a wrong mask is off by tens of percent
+# Relative: rounding in fp32 (TF32 at worst) or bf16; a wrong mask is off by tens of percent.
+_TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 5e-2}
 _LAYERS = {"full_attention", "sliding_attention"}
 _WIDEST_PROBE = 1024  # tokens; of wider windows, the number that transformers hands over is trusted
 
@@ -82,7 +83,7 @@ def _flaw(trunk: torch.nn.Module, pack: Pack, device: torch.device, name: str) -
             return " ".join(f"{type(error).__name__}: {error}".split())[:200]
         expected = _row_by_row(trunk, pack, device)
     off = float(((found - expected).norm(dim=-1) / expected.norm(dim=-1)).max())
-    return "" if off <= _TOLERANCE else f"hidden states are {off:.1%} off"
+    return "" if off <= _TOLERANCE[found.dtype] else f"hidden states are {off:.1%} off"
 
 
 def _probe(config: Any) -> Pack:

@@ -113,3 +113,17 @@ def test_an_engine_that_plays_ahead_of_the_trainer_can_not_sleep_meanwhile(path)
         load_config(path, ["--rollout.sleep_while_training", "true", "--trainer.max_staleness", "1"])
     with pytest.raises(ConfigError, match=r"rollout\.sleep_while_training: 2 trainer processes have GPUs of their own"):
         load_config(path, ["--rollout.sleep_while_training", "true", "--trainer.processes", "2"])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["--trainer.memory.weights", "bfloat16"], "bfloat16 needs precision: bfloat16, not auto"),
+        (["--trainer.memory.optimizer", "adamw_8bit", "--trainer.processes", "2"], "those of one process"),
+        (["--trainer.memory.lora.rank", "8", "--rollout.weight_transport", "nccl"], "nccl sends weights unmerged"),
+        (["--trainer.memory.lora.rnak", "8"], "did you mean rank"),
+    ],
+)
+def test_settings_of_memory_that_can_not_go_together_are_refused(path, overrides, said):
+    with pytest.raises(ConfigError, match=said):
+        load_config(path, overrides)

@@ -1,0 +1,134 @@
+"""The estimate of a run's memory, against what a process really took."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rewards.errors import ConfigError
+from trainer.config import Config
+from trainer.memory import Machine, check_fits, estimate
+
+ROOT = Path(__file__).parents[2]
+GIB = 2**30
+MEASURE = """
+import sys, numpy as np, torch
+from pathlib import Path
+from tests.trainer.groups import make_group
+from trainer.config import TrainerConfig
+from trainer.optimizer import make_optimizer
+from trainer.policy import Policy
+from trainer.update import update
+
+def resident(name):
+    return next(int(row.split()[1]) * 1024 for row in Path("/proc/self/status").read_text().splitlines() if name in row)
+
+import trl, peft, transformers.models.llama.modeling_llama
+torch.ones(64, 64) @ torch.ones(64, 64)
+config = TrainerConfig.model_validate_json(sys.argv[2])
+group = make_group(np.random.default_rng(0), [0.0, 1.0, 0.5, 0.2], 500, 30, 1000)
+before = resident("VmRSS")
+policy = Policy(sys.argv[1], "float32", memory=config.memory)
+optimizer = make_optimizer(policy, config)
+for step in range(2):
+    update(policy, optimizer, [group], config, step)
+print(resident("VmHWM") - before)
+"""
+
+
+@pytest.fixture(scope="module")
+def wide_model(tmp_path_factory):
+    """Six layers of 384: large enough that its own memory is more than an allocator's caprice."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=8000,
+        hidden_size=384,
+        intermediate_size=1024,
+        num_hidden_layers=6,
+        num_attention_heads=6,
+        num_key_value_heads=2,
+        tie_word_embeddings=True,
+    )
+    folder = tmp_path_factory.mktemp("wide")
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return str(folder)
+
+
+def config_of(memory=None, precision="float32", **trainer):
+    trainer = {"pack_tokens": 1100, "max_mismatch": 100.0, "memory": memory or {}} | trainer
+    return Config(
+        environments=[{"id": "postgym/Weather-v0"}],
+        rollout={"group_size": 4, "max_context": 1100, "kv_cache_gb": 2.0},
+        trainer=trainer,
+        precision=precision,
+    )
+
+
+def of(found, name):
+    return next((e.size for e in found.entries if e.name == name), 0.0)
+
+
+def test_the_estimate_is_what_an_update_takes_within_a_factor_of_two(wide_model):
+    config = config_of()
+    arguments = [sys.executable, "-c", MEASURE, wide_model, config.trainer.model_dump_json()]
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=170)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = estimate(config, wide_model, "float32", Machine(64 * GIB))
+    ours = sum(of(found, name) for name in ("weights", "gradients", "optimizer", "activations", "logits"))
+    assert int(done.stdout) / 2 < ours < int(done.stdout) * 2
+
+
+def test_every_setting_saves_what_it_should(wide_model):
+    def sizes(memory=None, precision="float32", **trainer):
+        found = estimate(config_of(memory, precision, **trainer), wide_model, precision, Machine(64 * GIB))
+        return {name: of(found, name) for name in ("weights", "gradients", "optimizer", "activations", "reference")}
+
+    plain = sizes()
+    assert plain["gradients"] == plain["weights"]
+    assert plain["optimizer"] == 2 * plain["weights"]
+    assert sizes({"gradient_checkpointing": True})["activations"] < 0.4 * plain["activations"]
+    assert sizes({"optimizer": "adamw_8bit"})["optimizer"] < 0.26 * plain["optimizer"]
+    adapters = sizes({"lora": {"rank": 8}}, kl_coefficient=0.1)
+    assert adapters["gradients"] < 0.1 * plain["gradients"]
+    assert adapters["reference"] == 0, "the model itself is the reference"
+    assert sizes(kl_coefficient=0.1)["reference"] == plain["weights"]
+    half, whole = sizes({"weights": "bfloat16"}, "bfloat16"), sizes(precision="bfloat16")
+    assert half["weights"] == whole["weights"] / 2
+    assert half["activations"] < whole["activations"]
+    assert half["optimizer"] == 1.5 * whole["optimizer"], "with its fp32 copies"
+
+
+def test_moments_leave_the_gpu_when_they_are_offloaded(wide_model):
+    card = Machine(64 * GIB, 70 * GIB, 80 * GIB)
+    for kind, on_gpu in (("adamw", True), ("adamw_offload", False)):
+        found = estimate(config_of({"optimizer": kind}), wide_model, "bfloat16", card)
+        assert next(e.on_gpu for e in found.entries if e.name == "optimizer") is on_gpu
+    assert of(found, "engine") == pytest.approx(0.45 * 80 * GIB)
+
+
+def test_what_does_not_fit_is_refused_with_what_helps(wide_model):
+    with pytest.raises(ConfigError) as caught:
+        check_fits(config_of(), wide_model, "float32", Machine(4 * GIB))
+    said = str(caught.value)
+    assert said.startswith("too little memory: about ")
+    assert "of 4.0 free in host memory (KV cache 2.00" in said
+    assert "rollout.kv_cache_gb=1 saves 1.0 GiB and is enough." in said
+
+
+def test_what_fits_is_told_in_a_line(wide_model):
+    line = check_fits(config_of(), wide_model, "float32", Machine(64 * GIB)).line()
+    assert line.startswith("memory: about ")
+    assert "\n" not in line
+
+
+def test_the_command_estimates_without_running(wide_model, tmp_path):
+    (tmp_path / "c.yaml").write_text("environments: [{id: postgym/Weather-v0}]\nprecision: float32\n")
+    command = [sys.executable, "scripts/train.py", str(tmp_path / "c.yaml"), "--estimate", "--model", wide_model]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode in (0, 2), done.stderr
+    assert "activations" in done.stdout
+    assert not (tmp_path / "runs").exists()

@@ -1,0 +1,109 @@
+"""LoRA by PEFT: adapters beside a model's linear layers, which learn while the model's own weights rest."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from rewards.errors import ConfigError, nearest
+from trainer.config import LoraConfig
+from trainer.packing import Pack
+
+if TYPE_CHECKING:
+    from trainer.policy import Policy
+
+_NAME = "default"
+_FILE = "adapter_model.safetensors"  # what PEFT and vLLM look for
+
+
+def attach(model: torch.nn.Module, trunk: torch.nn.Module, config: LoraConfig, base: str) -> None:
+    """Gives linear layers of the trunk adapters that change nothing yet; nothing else learns from now on.
+
+    Args:
+        base: the folder or hub id that the adapters will say they belong to.
+
+    Raises:
+        ConfigError: the trunk has no layer of such a name.
+    """
+    import peft
+
+    found = {name.rpartition(".")[2] for name, m in trunk.named_modules() if isinstance(m, torch.nn.Linear)}
+    targets = found if config.targets == "all-linear" else set(config.targets)
+    if unknown := sorted(targets - found):
+        raise ConfigError(
+            f"trainer.memory.lora.targets: {base} has no layer {unknown[0]!r}; {nearest(unknown[0], found)}"
+        )
+    settings = peft.LoraConfig(
+        r=config.rank,
+        lora_alpha=config.alpha,
+        target_modules=sorted(targets),
+        lora_dropout=0.0,
+        base_model_name_or_path=base,
+        task_type="CAUSAL_LM",
+    )
+    with torch.random.fork_rng():  # the same adapters in every run, and no one's chance disturbed
+        torch.manual_seed(0)
+        peft.inject_adapter_in_model(settings, model, _NAME)
+    for weight in model.parameters():
+        if weight.requires_grad:  # small enough to be kept in fp32 whatever the model is in
+            weight.data = weight.data.float()
+
+
+def merged(model: torch.nn.Module) -> dict[str, Tensor]:
+    """The weights by the names they have without adapters, each adapter's product added in fp32."""
+    weights = {}
+    for name, weight in model.state_dict().items():
+        layer, is_base, rest = name.partition(".base_layer.")
+        if ".lora_" in name:
+            continue
+        if is_base and rest == "weight":
+            weight = weight.float() + model.get_submodule(layer).get_delta_weight(_NAME).detach()
+        weights[f"{layer}.{rest}" if is_base else name] = weight
+    return weights
+
+
+def save(model: torch.nn.Module, folder: Path) -> None:
+    """Writes the adapters as PEFT does."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    adapters = {
+        f"base_model.model.{name.replace(f'.{_NAME}.', '.')}": weight.detach().cpu().contiguous()
+        for name, weight in model.named_parameters()
+        if weight.requires_grad
+    }
+    save_file(adapters, folder / _FILE, metadata={"format": "pt"})
+    model.peft_config[_NAME].save_pretrained(folder)
+
+
+class FrozenAdapters:
+    """The policy as it was with other adapters, to be held to: the model itself is shared, not copied.
+
+    Args:
+        state: the adapters, as `Policy.state` gave them.
+    """
+
+    def __init__(self, policy: "Policy", state: dict[str, Tensor]) -> None:
+        self._policy = policy
+        self._state = {name: tensor.to(policy.device) for name, tensor in state.items()}
+
+    @torch.no_grad()
+    def logprobs(self, pack: Pack) -> tuple[Tensor, Tensor]:
+        """As `Policy.logprobs`, without gradients."""
+        with self._in_place():
+            return self._policy.logprobs(pack)
+
+    @contextmanager
+    def _in_place(self) -> Iterator[None]:
+        learned = {name: weight for name, weight in self._policy.model.named_parameters() if weight.requires_grad}
+        own = {name: weight.data for name, weight in learned.items()}
+        try:
+            for name, weight in learned.items():
+                weight.data = self._state[name]
+            yield
+        finally:
+            for name, weight in learned.items():
+                weight.data = own[name]

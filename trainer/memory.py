@@ -1,0 +1,260 @@
+"""Does a run fit? Reckoned from its settings and the model's configuration, before anything heavy loads.
+
+What the backward pass keeps is counted, not guessed: the model's own layers run on tensors without storage, and the
+hook that sees what autograd keeps adds it up. One and two layers tell what all of them take.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from rewards.errors import ConfigError
+from trainer import lora as adapters
+from trainer.algorithms import ALGORITHMS
+from trainer.config import Config, LoraConfig
+from trainer.policy import HELD_CHUNKS, LOGIT_ROWS, autocast
+
+_GIB = 2**30
+_MOMENTS = {"adamw": 8.0, "adamw_offload": 8.0, "adamw_8bit": 2.04}  # bytes a weight
+_LIBRARIES = 0.7 * _GIB  # Python, torch and transformers
+_ENGINE = 1.5 * _GIB  # vLLM without weights and KV cache
+_WORTH_TELLING = 0.05  # share of the whole
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Free bytes of host memory and of the trainer's GPU, all of that GPU's, and how many there are; none is 0."""
+
+    host: float
+    gpu: float = 0
+    gpu_whole: float = 0
+    gpus: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Bytes of one kind, and whether they lie on the GPU or in host memory."""
+
+    name: str
+    size: float
+    on_gpu: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run takes at its peak, largest first, and the machine it is to run on."""
+
+    entries: tuple[Entry, ...]
+    machine: Machine
+
+    def needed(self, on_gpu: bool) -> float:
+        """Bytes on the GPU, or in host memory."""
+        return sum(entry.size for entry in self.entries if entry.on_gpu == on_gpu)
+
+    @property
+    def lacking(self) -> float:
+        """Bytes that are not there, in both memories; 0 where the run fits."""
+        on_gpu = max(0.0, self.needed(True) - self.machine.gpu)
+        return on_gpu + max(0.0, self.needed(False) - self.machine.host)
+
+    def line(self) -> str:
+        """The estimate in a line, with what is worth telling of it."""
+        return "memory: " + "; ".join(self._told(on_gpu) for on_gpu in (True, False) if self.needed(on_gpu))
+
+    def table(self) -> str:
+        """Each entry in a line of its own, then the whole."""
+        rows = [f"{e.name:<40}{e.size / _GIB:8.2f} GiB  {'GPU' if e.on_gpu else 'host'}" for e in self.entries]
+        return "\n".join([*rows, self.line()])
+
+    def _told(self, on_gpu: bool) -> str:
+        needed, free = self.needed(on_gpu), self.machine.gpu if on_gpu else self.machine.host
+        large = [e for e in self.entries if e.on_gpu == on_gpu and e.size > _WORTH_TELLING * needed]
+        parts = ", ".join(f"{e.name} {e.size / _GIB:.2f}" for e in large)
+        where = "on the GPU" if on_gpu else "in host memory"
+        return f"about {needed / _GIB:.1f} GiB of {free / _GIB:.1f} free {where} ({parts})"
+
+
+def this_machine() -> Machine:
+    """What is free here and now."""
+    import psutil
+
+    host = psutil.virtual_memory().available
+    if not torch.cuda.is_available():
+        return Machine(host)
+    return Machine(host, *torch.cuda.mem_get_info(), torch.cuda.device_count())
+
+
+def check_fits(config: Config, model: str, precision: str, machine: Machine) -> Estimate:
+    """Reckons what a run takes.
+
+    Args:
+        model: the model's folder or hub id.
+        precision: the run's, `bfloat16` or `float32`.
+
+    Raises:
+        ConfigError: it doesn't fit; the largest entries are named, and what changing which setting would save.
+    """
+    found = estimate(config, model, precision, machine)
+    if found.lacking:
+        raise ConfigError(f"too little {found.line()}; {' '.join(savings(found, config, model, precision))}")
+    return found
+
+
+def savings(found: Estimate, config: Config, model: str, precision: str) -> list[str]:
+    """What changes of settings would save where memory is lacking, the most helpful first."""
+    saved = []
+    for change, changed in _alternatives(config, precision):
+        left = estimate(changed, model, precision, found.machine)
+        less = max(found.needed(on_gpu) - left.needed(on_gpu) for on_gpu in (True, False))
+        if less > _WORTH_TELLING * max(found.needed(True), found.needed(False)):
+            saved.append((less, f"{change} saves {less / _GIB:.1f} GiB{'' if left.lacking else ' and is enough'}."))
+    ordered = [text for _, text in sorted(saved, key=lambda s: -s[0])]
+    return ordered or ["No setting saves much: take a smaller model or another machine."]
+
+
+def _alternatives(config: Config, precision: str) -> Iterator[tuple[str, Config]]:
+    trainer, rollout = config.trainer, config.rollout
+    changes: list[tuple[str, dict[str, Any]]] = [
+        ("gradient_checkpointing=true", {"gradient_checkpointing": True}),
+        ("optimizer=adamw_8bit", {"optimizer": "adamw_8bit"}),
+        ("lora.rank=16", {"lora": LoraConfig()}),
+    ]
+    if precision == "bfloat16":
+        changes.append(("weights=bfloat16", {"weights": "bfloat16"}))
+    if torch.cuda.is_available():
+        changes.append(("optimizer=adamw_offload", {"optimizer": "adamw_offload"}))
+    for name, change in changes:
+        memory = trainer.memory.model_copy(update=change)
+        if memory != trainer.memory and not (trainer.memory.lora and "lora" in change):
+            yield f"trainer.memory.{name}", _with(config, "trainer", memory=memory)
+    half = max(64, trainer.pack_tokens // 2)
+    yield f"trainer.pack_tokens={half}", _with(config, "trainer", pack_tokens=half)
+    yield (
+        f"rollout.kv_cache_gb={rollout.kv_cache_gb / 2:g}",
+        _with(config, "rollout", kv_cache_gb=rollout.kv_cache_gb / 2),
+    )
+    if trainer.kl_coefficient:
+        yield "trainer.kl_coefficient=0", _with(config, "trainer", kl_coefficient=0.0)
+
+
+def _with(config: Config, section: str, **values: Any) -> Config:
+    return config.model_copy(update={section: getattr(config, section).model_copy(update=values)})
+
+
+def estimate(config: Config, model: str, precision: str, machine: Machine) -> Estimate:
+    """What each part takes when most is held at once: between a pack's passes forward and backward."""
+    trainer, memory = config.trainer, config.trainer.memory
+    gpu = machine.gpu_whole > 0
+    count = _count(model, precision, memory.weights, memory.lora, max(trainer.pack_tokens, config.rollout.max_context))
+    masters = 4 if memory.weights == "bfloat16" and not memory.lora else 0
+    offloaded = gpu and memory.optimizer == "adamw_offload"
+    optimizer = count.learned * (_MOMENTS[memory.optimizer] + (4 if offloaded else masters))
+    trained = count.weights + 4 * count.learned
+    kept = count.kept + _prefix_copies(config, count, precision)
+    if memory.gradient_checkpointing:
+        kept = count.layers * count.layer_input + kept / count.layers
+    width = 4 if precision == "float32" else 2
+    # Those of a pack are held, up to some chunks; a chunk's gradient comes beside them.
+    rows = min(trainer.pack_tokens, HELD_CHUNKS * LOGIT_ROWS) + LOGIT_ROWS
+    logits = rows * count.vocabulary * width
+    engine = count.parameters * width
+    copied = count.learned * 4 + optimizer  # what a checkpoint writes while the next round is played
+    entries = [
+        Entry("weights", count.weights, gpu),
+        Entry("gradients", 4 * count.learned, gpu),
+        Entry("optimizer", optimizer, gpu and not offloaded),
+        Entry("activations", kept, gpu),
+        Entry("logits", logits, gpu),
+        Entry("reference", count.weights if trainer.kl_coefficient and not memory.lora else 0, gpu),
+        Entry("critic", trained + optimizer if ALGORITHMS[trainer.algorithm].advantage is None else 0, gpu),
+        Entry("weights handed to the engine", engine, False),
+        # On a CPU its memory is that of the activations, which are gone by then.
+        Entry("checkpoint being written", copied if gpu else max(0.0, copied - kept - logits), False),
+        Entry("libraries", _LIBRARIES, False),
+    ]
+    rollout = config.rollout
+    if not gpu:
+        cache = rollout.replicas * rollout.kv_cache_gb * _GIB
+        entries += [Entry("engine", rollout.replicas * (engine + _ENGINE), False), Entry("KV cache", cache, False)]
+    elif machine.gpus <= rollout.replicas * rollout.tensor_parallel and not rollout.sleep_while_training:
+        entries.append(Entry("engine", rollout.gpu_memory_share * machine.gpu_whole, True))
+    told = sorted((e for e in entries if e.size), key=lambda entry: -entry.size)
+    return Estimate(tuple(told), machine)
+
+
+def _prefix_copies(config: Config, count: "_Count", precision: str) -> float:
+    """Keys and values of a shared prompt, which each episode's attention keeps; as if it were half of the pack."""
+    prompt = min(config.trainer.pack_tokens // 2, config.rollout.max_context)
+    width = 2 * count.attention_width * (4 if precision == "float32" else 2)
+    return count.layers * config.rollout.group_size * prompt * width
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """Of a whole model: numbers of weights, and bytes of the weights and of what a pack's backward pass needs."""
+
+    parameters: int
+    learned: int
+    weights: float
+    kept: float
+    layer_input: float
+    layers: int
+    vocabulary: int
+    attention_width: int
+
+
+@lru_cache(maxsize=32)
+def _count(model: str, precision: str, weights: str, lora: LoraConfig | None, tokens: int) -> _Count:
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(model)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"model {model} can't be loaded: {' '.join(str(error).split())[:300]}") from error
+    text = config.get_text_config()
+    layers, size = text.num_hidden_layers, 4 if weights == "float32" else 2
+    one, two = (_count_layers(model, precision, weights, lora, tokens, n) for n in (1, 2))
+    parameters, learned, held, kept = (a + (layers - 1) * (b - a) for a, b in zip(one, two, strict=True))
+    head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    width = text.num_attention_heads * head
+    return _Count(parameters, learned, held, kept, tokens * text.hidden_size * size, layers, text.vocab_size, width)
+
+
+def _count_layers(
+    model: str, precision: str, weights: str, lora: LoraConfig | None, tokens: int, layers: int
+) -> tuple[int, int, int, int]:
+    """Weights, learned weights, the weights' bytes, and bytes kept by a pass forward, of a model with few layers."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(model)
+    text = config.get_text_config()
+    text.num_hidden_layers = layers
+    if getattr(text, "layer_types", None):
+        text.layer_types = text.layer_types[:layers]
+    kept: dict[int, int] = {}
+    alive = []  # the address of a storage that is gone may be another's
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        alive.append(tensor)
+        kept[tensor.untyped_storage()._cdata] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.device("meta"):
+        whole = AutoModelForCausalLM.from_config(config, dtype=getattr(torch, weights)).eval()
+        if lora:
+            adapters.attach(whole, whole.base_model, lora, model)
+    with FakeTensorMode(allow_non_fake_inputs=True):  # the weights to be replaced
+        whole.to_empty(device="cpu")
+        with autocast(torch.device("cpu"), precision), torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+            ids = torch.zeros(1, tokens, dtype=torch.long)
+            hidden = whole.base_model(input_ids=ids, use_cache=False)
+        own = list(whole.parameters())
+        for weight in own:
+            kept.pop(weight.untyped_storage()._cdata, None)
+        del hidden
+    sizes = sum(p.numel() for p in own), sum(p.numel() for p in own if p.requires_grad), sum(p.nbytes for p in own)
+    return *sizes, sum(kept.values())
