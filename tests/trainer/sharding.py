@@ -28,7 +28,7 @@ def rounds():
 def learn(model, settings, team=ALONE):
     """Both rounds: for each the metrics, what was seen of the tokens, the weights, and the optimiser's state."""
     torch.set_num_threads(1)
-    policies._LOGIT_ROWS = 16  # several chunks a pack
+    policies._LOGIT_ROWS, policies._HELD_CHUNKS = 16, 1  # several chunks a pack, computed again going backward
     config = TrainerConfig(**LOOSE | settings)
     policy, reference = _policy(model, team), _policy(model, team) if config.kl_coefficient else None
     optimizer = make_optimizer(policy, config)
