@@ -157,7 +157,9 @@ LENIENT = frozenset(
         "time_intervals",
     ]
 )
-FORMS: Mapping[str, str] = {  # what an answer must look like, where a scorer picks the moves out of any text
+FORMS: Mapping[str, str] = {  # what an answer must look like, where a scorer pays "nan" or picks moves out of any text
+    "complex_arithmetic": r"[\d\s.()ijIJ+-]*",
+    "number_sorting": r"[\d\s.,'\"\[\]+-]*",
     "quantum_lock": r"[A-Z](?:\s*→\s*[A-Z])*",
 }
 # Generators that draw from Python's or numpy's global state, or print.

@@ -6,6 +6,7 @@ Twenty tasks of every dataset, four of those that are slow to make: all of them 
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -153,6 +154,17 @@ def test_only_the_right_answer_pays(name):
         "nothing in the tags",
     ):
         assert paid[certain] == 0, certain
+
+
+@needs_package
+@pytest.mark.parametrize("name", sorted(set(DATASETS) - SLOW | {"number_sorting"}))
+def test_what_is_not_a_number_is_in_no_place_of_a_right_answer(name):
+    task = make(name, difficulty=0.5).sample_task(1)
+    for nan in ("nan", "NaN"):
+        said = re.sub(r"\d+(\.\d+)?", nan, task.target["answer"])
+        if said != task.target["answer"]:
+            score = scores_as_its_dataset(Transcript((Message("assistant", f"<answer>{said}</answer>"),)), task.target)
+            assert score.value == 0, said
 
 
 @needs_package
