@@ -18,8 +18,9 @@ from envs.tools import Tool, ToolError, make_tool
 from envs.word_problem_situations import DISTRACTORS, NAMES, SITUATIONS, Situation
 from rewards import arithmetic
 from rewards.arithmetic import ExpressionError, show
-from rewards.math import numeric_answer, true_equations
+from rewards.math import constants, numeric_answer, true_equations
 from rewards.score import Criterion, Rubric
+from rewards.steps import numbers_in, read_steps, sound_steps
 from rewards.transcript import Message, ToolCall, Transcript
 
 SYSTEM = "Solve the problem step by step. End with one line: Answer: <number>"
@@ -263,7 +264,15 @@ class WordProblems(TextEnv):
         self.calculator = calculator
 
     def generate(self, rng: random.Random, difficulty: float) -> Task:
-        """A story with its tree worked out."""
+        """A story with its tree worked out, in which no step undoes another or says again what one before said."""
+        while True:
+            task = self._draft(rng, difficulty)
+            steps = read_steps("\n".join(task.target["work"]))
+            known = numbers_in(task.prompt[-1].content) | constants(task.target)
+            if all(sound_steps(steps, known, Fraction(task.target["value"]))):
+                return task
+
+    def _draft(self, rng: random.Random, difficulty: float) -> Task:
         scale = scale_of(rng, difficulty)
         situation = rng.choice(SITUATIONS)
         who, friend = rng.sample(NAMES, 2)

@@ -12,7 +12,7 @@ import numpy as np
 from rollout.trajectory import Trajectory
 from trainer.tree import Stretch, Tree, grow
 
-SHORTEST_SHARED = 32  # tokens after the prompt: below, a call of attention more costs what the tokens save
+SHORTEST_SHARED = 64  # tokens after the prompt: below, the calls of attention more cost what two episodes save
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ the same prompts, token for token, the same reward of the same text, and the sam
 
 import asyncio
 import random
+import re
 import shutil
 import tempfile
 import time
@@ -39,8 +40,9 @@ class StepSize:
 
 
 def small_letters(text: str) -> float:
-    """The share of a to z in a text: in [0, 1]."""
-    return sum("a" <= letter <= "z" for letter in text) / max(1, len(text))
+    """The share of a to z in a text: in [0, 1]. Special tokens are no text: TRL hides them, our transcripts don't."""
+    said = re.sub(r"<\|\w+\|>", "", text)
+    return sum("a" <= letter <= "z" for letter in said) / max(1, len(said))
 
 
 def _judge(transcript: Transcript, target: Any) -> Score:
@@ -61,7 +63,7 @@ class SmallLetters(TextEnv):
 
 def _task(rng: random.Random, words: int) -> Task:
     said = " ".join(rng.choices(_WORDS, k=words))
-    return Task(prompt=(Message("user", f"Go on: {said}"),), target={}, env=SmallLetters.id)
+    return Task(prompt=(Message("user", f"Go on: {said}"),), target={}, env=SmallLetters.id, seed=rng.getrandbits(31))
 
 
 def tasks_of(size: StepSize, steps: int, seed: int) -> list[list[Task]]:

@@ -51,6 +51,7 @@ def test_both_sides_play_the_same_prompts_token_for_token(tmp_path, default_mode
     first, again = (tasks_of(size, 3, seed=1) for _ in range(2))
     assert first == again
     assert len({t.prompt for step in first for t in step}) == 6
+    assert len({t.id for step in first for t in step}) == 6, "episodes are seeded by it"
     for model in (default_model, make_small_model(tmp_path, default_model)):
         renderer = load_renderer(model)
         ids = renderer.prompt_ids(first[0][0].prompt, ())
@@ -61,6 +62,7 @@ def test_both_sides_play_the_same_prompts_token_for_token(tmp_path, default_mode
 def test_small_letters_pay_by_their_share():
     assert small_letters("") == 0
     assert small_letters("Aeb1") == 0.5
+    assert small_letters("Aeb1<|im_start|>") == 0.5
 
 
 @pytest.mark.parametrize(("seeds", "quantile"), [(3, 4.30265), (5, 2.77645), (11, 2.22814)])
