@@ -251,9 +251,10 @@ class TrainerConfig(_Section):
     def _usable(self) -> "TrainerConfig":
         if self.kl_in == "loss" and self.kl_estimator == "k1" and self.kl_coefficient:
             raise ValueError("kl_estimator: k1 has no gradient as a loss; take k2 or k3, or set kl_in to reward")
-        if self.processes > 1 and self.memory != MemoryConfig():
+        if self.processes > 1 and self.memory.model_copy(update={"gradient_checkpointing": False}) != MemoryConfig():
             raise ValueError(
-                "processes: trainer.memory's settings are those of one process; leave them out, or set processes to 1"
+                "processes: of trainer.memory only gradient_checkpointing is for several; leave the rest out, or set "
+                "processes to 1"
             )
         if self.processes > 1 and ALGORITHMS[self.algorithm].advantage is None:
             raise ValueError(f"processes: {self.algorithm} has a critic, which learns in one process; set it to 1")

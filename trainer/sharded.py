@@ -13,6 +13,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from trainer.config import MemoryConfig
 from trainer.packing import Pack
 from trainer.policy import Policy
 from trainer.team import Team
@@ -33,12 +34,14 @@ class ShardedPolicy(Policy):
     """A `Policy` that does everything together with the other processes: all call the same methods in the same order.
 
     Args:
-        folder, precision, temperature: as of `Policy`; the whole model is loaded once before it is sharded.
+        folder, precision, temperature, memory: as of `Policy`; the whole model is loaded once before it is sharded.
         team: of torch.distributed's default group, which stands already.
     """
 
-    def __init__(self, folder: str, precision: str, temperature: float, team: Team) -> None:
-        super().__init__(folder, precision, temperature)
+    def __init__(
+        self, folder: str, precision: str, temperature: float, team: Team, memory: MemoryConfig | None = None
+    ) -> None:
+        super().__init__(folder, precision, temperature, memory)
         self.team = team
         self._whole = _Whole(self.model)
         mesh = init_device_mesh(self.device.type, (team.size,))

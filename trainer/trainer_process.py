@@ -57,7 +57,7 @@ class TrainerProcess:
         self.config, self.team = start.config, team
         if start.threads:
             torch.set_num_threads(start.threads)
-        model = (start.model_folder, start.precision, start.temperature, team)
+        model = (start.model_folder, start.precision, start.temperature, team, start.config.memory)
         self.policy = ShardedPolicy(*model)
         self.optimizer = make_optimizer(self.policy, start.config)
         self.reference = None

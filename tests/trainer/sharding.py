@@ -30,7 +30,8 @@ def learn(model, settings, team=ALONE):
     torch.set_num_threads(1)
     policies._LOGIT_ROWS, policies._HELD_CHUNKS = 16, 1  # several chunks a pack, computed again going backward
     config = TrainerConfig(**LOOSE | settings)
-    policy, reference = _policy(model, team), _policy(model, team) if config.kl_coefficient else None
+    policy = _policy(model, team, config.memory)
+    reference = _policy(model, team) if config.kl_coefficient else None
     optimizer = make_optimizer(policy, config)
     found = []
     for step, groups in enumerate(rounds()):
@@ -42,8 +43,10 @@ def learn(model, settings, team=ALONE):
     return found
 
 
-def _policy(model, team):
-    return policies.Policy(model, "float32") if team is ALONE else ShardedPolicy(model, "float32", 1.0, team)
+def _policy(model, team, memory=None):
+    if team is ALONE:
+        return policies.Policy(model, "float32", 1.0, memory)
+    return ShardedPolicy(model, "float32", 1.0, team, memory)
 
 
 def _weights(policy):

@@ -10,6 +10,7 @@ from trainer.policy import Policy
 CASES = {
     "grpo": {"learning_rate": 1e-4},
     "dapo, two minibatches, entropy": {"algorithm": "dapo", "minibatches": 2, "entropy_coefficient": 0.01},
+    "layers computed again": {"memory": {"gradient_checkpointing": True}},
     "reference in the loss": {"kl_coefficient": 0.1},
     "reference in the reward": {"kl_coefficient": 0.1, "kl_in": "reward", "minibatches": 3},
 }
@@ -77,7 +78,7 @@ def test_two_processes_learn_what_one_learns(alone, together, case):
             assert np.allclose(learned.advantages, seen_alone[row].advantages, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("case", ["grpo", "reference in the loss", "untied"])
+@pytest.mark.parametrize("case", ["grpo", "layers computed again", "untied"])
 def test_every_gradient_is_that_of_one_process(alone, together, case):
     """After the first step AdamW's first moment is a tenth of the clipped gradient."""
     (_, _, _, optimizer), (_, _, _, expected) = together[case][0], alone[case][0]
