@@ -263,6 +263,13 @@ def test_hostile_expressions_get_a_typed_error_at_once(with_calculator, expressi
     assert time.process_time() - start < 0.05
 
 
+@pytest.mark.parametrize("seed", [504, 1213, 2454])  # drafts with 1 * 4 = 4, with 8 * 2 and 2 * 8, with 2 * 4 and 8 / 2
+def test_no_step_of_a_story_undoes_or_repeats_another(seed):
+    env = envs.make("postgym/WordProblems-v0")
+    task = env.sample_task(seed)
+    assert play(env, task, env.expert(task))[1].value == 1
+
+
 def test_a_derivation_on_the_calculator_earns_everything_and_idle_sums_cost(with_calculator):
     task = with_calculator.task
     expert = with_calculator.expert(task)
