@@ -11,12 +11,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import yaml
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
     ValidationError,
     field_validator,
-    model_serializer,
     model_validator,
 )
 
@@ -25,18 +22,13 @@ from rewards.errors import ConfigError, nearest
 from rewards.recipes import allow_rewards
 from rewards.rubric_yaml import read_rubric, rubric_from_dict, rubric_to_dict
 from rollout.tool_formats import AUTO, FORMATS
-from trainer.algorithms import ALGORITHMS, Aggregation, KlEstimator
+from trainer.algorithms import ALGORITHMS
+from trainer.trainer_config import Section, Share, TrainerConfig
 
 allow_rewards("trainer.reward_model")
 
-Share = Annotated[float, Field(ge=0, le=1)]
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class EnvironmentConfig(_Section):
+class EnvironmentConfig(Section):
     """One environment of the mixture."""
 
     id: str = Field(description="registered id, such as postgym/Weather-v0")
@@ -73,7 +65,7 @@ class EnvironmentConfig(_Section):
         return value
 
 
-class CurriculumConfig(_Section):
+class CurriculumConfig(Section):
     """Difficulty and mixture that follow what is learned, within what `environments` say (trainer/curriculum.py)."""
 
     target: float = Field(0.5, gt=0, lt=1, description="mean score at which difficulty is held")
@@ -87,7 +79,7 @@ class CurriculumConfig(_Section):
     )
 
 
-class SftConfig(_Section):
+class SftConfig(Section):
     """Cold start on expert traces of the training split."""
 
     traces: int = Field(240, ge=0, description="expert episodes, over all environments; 0 uses none")
@@ -97,7 +89,7 @@ class SftConfig(_Section):
     learning_rate: float = Field(2e-4, gt=0)
 
 
-class RolloutConfig(_Section):
+class RolloutConfig(Section):
     """How episodes are generated."""
 
     groups: int = Field(8, ge=1, description="tasks per step")
@@ -137,145 +129,13 @@ class RolloutConfig(_Section):
         return value
 
 
-class CriticConfig(_Section):
-    """The value model of `ppo`; no other algorithm has one."""
-
-    learning_rate: float = Field(3e-5, gt=0, description="constant; the policy's has a schedule of its own")
-    epochs: int = Field(2, ge=1, description="passes over each round, with trainer.minibatches steps in each")
-    warmup_rounds: int = Field(2, ge=0, description="rounds at the start in which the critic alone learns")
-    value_clip: float | None = Field(0.2, gt=0, description="how far a value may move in a round; null: anywhere")
-    gae_decay: Share = Field(1.0, description="lambda; below 1 a token hears less of what came long after it")
-    bootstrap: bool = Field(
-        True,
-        description="what ran into a limit of turns or context is worth the critic's value there; false: its score",
-    )
-
-
-class OverlongConfig(_Section):
-    """DAPO's soft punishment of long episodes, taken from the score before advantages."""
-
-    limit: int = Field(ge=1, description="sampled tokens of an episode at which all of the penalty is taken")
-    buffer: int = Field(ge=1, description="tokens before the limit at which it begins to grow")
-    penalty: float = Field(0.5, gt=0, description="at the limit, or out of context; DAPO's is half its rewards' range")
-
-    @model_validator(mode="after")
-    def _usable(self) -> "OverlongConfig":
-        if self.buffer > self.limit:
-            raise ValueError(f"buffer {self.buffer} begins before the first token: take at most limit ({self.limit})")
-        return self
-
-
-class LoraConfig(_Section):
-    """Low-rank adapters, learned in place of the weights that they are added to (Hu et al. 2021). No dropout."""
-
-    rank: int = Field(16, ge=1, le=512)
-    alpha: float = Field(32.0, gt=0, description="the adapter's product is scaled by alpha / rank")
-    targets: Literal["all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        "all-linear", description="names of the layers that get an adapter, such as [q_proj, v_proj]"
-    )
-
-
-class MemoryConfig(_Section):
-    """What the trainer's memory is spent on (docs/training.md, Memory)."""
-
-    gradient_checkpointing: bool = Field(
-        False, description="keep only what enters a layer, compute the layer again going backward"
-    )
-    weights: Literal["float32", "bfloat16"] = Field(
-        "float32", description="bfloat16: the model's weights are rounded copies of fp32 ones that the optimiser holds"
-    )
-    optimizer: Literal["adamw", "adamw_8bit", "adamw_offload"] = Field(
-        "adamw", description="8bit: moments in 8 bits; offload: moments in host memory, updated by the CPU (GPU)"
-    )
-    lora: LoraConfig | None = Field(None, description="adapters to learn; null learns all weights")
-
-
-class TrainerConfig(_Section):
-    """Reinforcement learning from groups of episodes; clips and aggregation are the algorithm's where None."""
-
-    algorithm: str = Field("grpo", description=f"one of {', '.join(ALGORITHMS)} (trainer/algorithms.py)")
-    steps: int = Field(40, ge=0, description="rollout-and-update rounds; 0 skips the stage")
-    learning_rate: float = Field(1e-5, gt=0)
-    warmup_steps: int = Field(2, ge=0)
-    schedule: Literal["constant", "linear"] = Field("constant", description="after the warm-up; linear falls to 0")
-    minibatches: int = Field(1, ge=1, description="optimiser steps per round")
-    clip_low: float | None = Field(
-        None, gt=0, le=1, description="ratio is clipped below 1 - clip_low; None: as published"
-    )
-    clip_high: float | None = Field(None, gt=0, description="ratio is clipped above 1 + clip_high")
-    dual_clip: float | None = Field(None, gt=1, description="bounds what a token of a bad episode can cost")
-    aggregation: Aggregation | None = Field(None, description="how tokens add up")
-    length_constant: int = Field(1024, ge=1, description="tokens that `constant` aggregation divides by")
-    kl_coefficient: float = Field(0.0, ge=0, description="weight of KL to the policy before the stage; 0 needs no copy")
-    kl_estimator: KlEstimator = Field("k3", description="see trainer/losses.py")
-    kl_in: Literal["loss", "reward"] = "loss"
-    overlong: OverlongConfig | None = Field(None, description="limit, buffer and penalty; null punishes no length")
-    credit: Literal["episode", "turn"] = Field(
-        "episode", description="turn: each turn is compared with the group's same turn, by what was earned from it on"
-    )
-    turn_discount: Share = Field(1.0, description="of what later turns earn, with credit: turn")
-    entropy_coefficient: float = Field(0.0, ge=0, description="weight of the entropy bonus")
-    importance_cap: float = Field(2.0, ge=1, description="largest engine/trainer importance weight")
-    importance_floor: float = Field(0.5, ge=0, le=1, description="smallest one that `mask` keeps")
-    importance_level: Literal["token", "sequence"] = "token"
-    importance_beyond: Literal["truncate", "mask"] = Field("truncate", description="truncate: TIS, mask: IcePop")
-    max_grad_norm: float = Field(1.0, gt=0)
-    weight_decay: float = Field(0.0, ge=0)
-    pack_tokens: int = Field(1024, ge=64, description="tokens of one forward pass; longer groups are split")
-    max_mismatch: float = Field(0.1, gt=0, description="mean |delta logprob| that proves a failed weight update")
-    keep_checkpoints: int = Field(2, ge=1, description="how many of the newest are kept")
-    keep_best: int = Field(1, ge=0, description="kept besides: those of the highest best_by; best.json names the best")
-    best_by: str = Field(
-        "reward_mean",
-        pattern=r"^(reward_mean|success_rate|(reward|success)/.+)$",
-        description="reward_mean, success_rate, or reward/ID and success/ID of an environment",
-    )
-    best_over: int = Field(5, ge=1, description="rounds whose mean says how good a checkpoint is: one is mostly luck")
-    max_staleness: int = Field(
-        0, ge=0, description="updates between sampling and learning: 0 in turns, 1 one step off, more: asynchronous"
-    )
-    processes: int = Field(
-        1, ge=1, description="trainer processes that hold the policy in shards (GPU: one each); 1 trains in the driver"
-    )
-    critic: CriticConfig = CriticConfig()
-    memory: MemoryConfig = MemoryConfig()
-
-    @field_validator("algorithm")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in ALGORITHMS:
-            raise ValueError(f"no algorithm {value!r}; {nearest(value, list(ALGORITHMS))}")
-        return value
-
-    @model_validator(mode="after")
-    def _usable(self) -> "TrainerConfig":
-        if self.kl_in == "loss" and self.kl_estimator == "k1" and self.kl_coefficient:
-            raise ValueError("kl_estimator: k1 has no gradient as a loss; take k2 or k3, or set kl_in to reward")
-        if self.processes > 1 and self.memory.model_copy(update={"gradient_checkpointing": False}) != MemoryConfig():
-            raise ValueError(
-                "processes: of trainer.memory only gradient_checkpointing is for several; leave the rest out, or set "
-                "processes to 1"
-            )
-        if self.processes > 1 and ALGORITHMS[self.algorithm].advantage is None:
-            raise ValueError(f"processes: {self.algorithm} has a critic, which learns in one process; set it to 1")
-        return self
-
-    @model_serializer(mode="wrap")
-    def _used(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without the critic's settings where there is none: a run's folder knows its run by what is written here."""
-        values = handler(self)
-        if self.algorithm in ALGORITHMS and ALGORITHMS[self.algorithm].advantage is not None:
-            values.pop("critic", None)
-        return values
-
-
-class EvaluationConfig(_Section):
+class EvaluationConfig(Section):
     """Greedy evaluation on held-out tasks."""
 
     tasks: int = Field(288, ge=1, description="over all environments, split evenly")
 
 
-class LoggingConfig(_Section):
+class LoggingConfig(Section):
     """Where the numbers go besides metrics.jsonl."""
 
     sinks: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = Field(
@@ -289,7 +149,7 @@ class LoggingConfig(_Section):
     )
 
 
-class Config(_Section):
+class Config(Section):
     """A whole run."""
 
     name: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="folder under runs/")

@@ -11,8 +11,8 @@ import numpy as np
 from rollout.trajectory import Trajectory
 from trainer.advantages import by_turn, soft_overlong
 from trainer.algorithms import ALGORITHMS
-from trainer.config import TrainerConfig
 from trainer.packing import Pack
+from trainer.trainer_config import TrainerConfig
 
 
 def turns_of(trajectory: Trajectory) -> np.ndarray:

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from trainer.algorithms import ALGORITHMS
-from trainer.config import TrainerConfig
 from trainer.losses import value_loss
 from trainer.optimizer import make_adamw
 from trainer.packing import Pack
 from trainer.policy import Policy, autocast
 from trainer.recompute import recompute_layers
+from trainer.trainer_config import TrainerConfig
 from trainer.trunk import hidden_states
 
 

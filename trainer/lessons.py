@@ -11,12 +11,12 @@ from rollout.trajectory import Group, Trajectory
 from trainer import losses
 from trainer.advantages import episode_gae, whitened
 from trainer.algorithms import ALGORITHMS
-from trainer.config import TrainerConfig
 from trainer.credit import group_advantages, on_tokens, turn_ends, turn_rewards
 from trainer.critic import Critic, ValueTarget
 from trainer.packing import Pack, pack_group
 from trainer.policy import Policy
 from trainer.team import ALONE, Team
+from trainer.trainer_config import TrainerConfig
 
 
 @dataclass(frozen=True, slots=True)

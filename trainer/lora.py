@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from rewards.errors import ConfigError, nearest
-from trainer.config import LoraConfig
 from trainer.packing import Pack
+from trainer.trainer_config import LoraConfig
 
 if TYPE_CHECKING:
     from trainer.policy import Policy

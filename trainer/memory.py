@@ -14,8 +14,9 @@ import torch
 from rewards.errors import ConfigError
 from trainer import lora as adapters
 from trainer.algorithms import ALGORITHMS
-from trainer.config import Config, LoraConfig
+from trainer.config import Config
 from trainer.policy import HELD_CHUNKS, LOGIT_ROWS, autocast
+from trainer.trainer_config import LoraConfig
 
 _GIB = 2**30
 _MOMENTS = {"adamw": 8.0, "adamw_offload": 8.0, "adamw_8bit": 2.04}  # bytes a weight

@@ -7,7 +7,7 @@ from rewards.errors import CheckpointError, ConfigError
 from rewards.files import read_json
 from rollout.models import load_renderer, resolve_model
 from trainer.checkpoint import verified_state
-from trainer.config import MemoryConfig
+from trainer.trainer_config import MemoryConfig
 
 
 def find_checkpoint(run: Path, which: str) -> Path:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from trainer.adam8bit import AdamW8bit
-from trainer.config import MemoryConfig, TrainerConfig
 from trainer.policy import Policy
+from trainer.trainer_config import MemoryConfig, TrainerConfig
 
 
 def make_optimizer(policy: Policy, config: TrainerConfig) -> torch.optim.Optimizer:

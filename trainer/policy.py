@@ -14,10 +14,10 @@ from torch.utils.checkpoint import checkpoint
 
 from rewards.errors import ConfigError
 from trainer import lora
-from trainer.config import MemoryConfig
 from trainer.packing import Pack
 from trainer.recompute import recompute_layers
 from trainer.token_logprobs import token_logprobs
+from trainer.trainer_config import MemoryConfig
 from trainer.trunk import hidden_states, sharing
 
 _TURNS, _CLEARLY = 25, 1.3  # of measuring a precision, and how much faster bfloat16 must be

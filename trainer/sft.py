@@ -7,9 +7,10 @@ from typing import Any
 from rewards.errors import TaskError
 from rollout.chats import Example
 from rollout.trajectory import Group, Trajectory
-from trainer.config import MemoryConfig, SftConfig
+from trainer.config import SftConfig
 from trainer.optimizer import make_adamw
 from trainer.policy import Policy, return_freed_memory
+from trainer.trainer_config import MemoryConfig
 
 _SAVE_STEPS = 10
 _MICRO_BATCH = 2  # all logits of a row exist at once here: 200 MB for 500 tokens of the default model

@@ -13,10 +13,10 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from trainer.config import MemoryConfig
 from trainer.packing import Pack
 from trainer.policy import Policy
 from trainer.team import Team
+from trainer.trainer_config import MemoryConfig
 
 
 class _Whole(torch.nn.Module):

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from rollout.trajectory import Group
-from trainer.config import TrainerConfig
 from trainer.packing import Pack
 from trainer.policy import Policy
+from trainer.trainer_config import TrainerConfig
 from trainer.trunk import sharing
 
 # Dense bf16 FLOP/s of the makers' data sheets; the first name found in the card's is taken.

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from rewards.errors import PostgymError
 from rollout.trajectory import Group
-from trainer.config import TrainerConfig
 from trainer.lessons import Lesson
 from trainer.optimizer import make_optimizer
 from trainer.sharded import ShardedPolicy, load_optimizer_state, optimizer_state
 from trainer.team import Team
+from trainer.trainer_config import TrainerConfig
 from trainer.update import update
 
 

@@ -11,12 +11,12 @@ from rewards.errors import EngineError
 from rollout.trajectory import Group
 from trainer import losses
 from trainer.algorithms import ALGORITHMS, Clip
-from trainer.config import TrainerConfig
 from trainer.critic import Critic
 from trainer.lessons import Lesson, make_lessons
 from trainer.optimizer import learning_rate
 from trainer.policy import Policy
 from trainer.team import ALONE, Team
+from trainer.trainer_config import TrainerConfig
 
 
 @dataclass(slots=True)

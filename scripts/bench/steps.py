@@ -81,7 +81,7 @@ class OurSide:
 
     def __init__(self, model: str, size: StepSize, precision: str, pack_tokens: int) -> None:
         from rollout.vllm_engine import VllmEngine, VllmSettings
-        from trainer.config import TrainerConfig
+        from trainer.trainer_config import TrainerConfig
 
         self.model, self.size, self.precision = model, size, precision
         self.config = TrainerConfig(

@@ -100,9 +100,9 @@ def _trajectory(task: Task, prompt: np.ndarray, completion: np.ndarray, reward: 
 
 def ours(model: str, groups: Sequence[Group], pack_tokens: int) -> Callable[[], float]:
     """Seconds of one `update` on the groups."""
-    from trainer.config import TrainerConfig
     from trainer.optimizer import make_optimizer
     from trainer.policy import Policy, faster_precision
+    from trainer.trainer_config import TrainerConfig
     from trainer.update import update
 
     policy = Policy(model, faster_precision())

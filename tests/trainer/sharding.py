@@ -7,11 +7,11 @@ import torch
 
 from tests.trainer.groups import make_group
 from trainer import policy as policies
-from trainer.config import TrainerConfig
 from trainer.learned import LearnedLog
 from trainer.optimizer import make_optimizer
 from trainer.sharded import ShardedPolicy, load_optimizer_state, optimizer_state
 from trainer.team import ALONE, Team
+from trainer.trainer_config import TrainerConfig
 from trainer.update import update
 
 LOOSE = {"max_mismatch": 100.0, "warmup_steps": 0, "pack_tokens": 64, "max_grad_norm": 0.02}

@@ -91,8 +91,8 @@ def test_a_broken_trajectory_file_is_refused_by_name(tmp_path, damage):
 
 def test_a_checkpoint_of_another_version_is_passed_over_by_name(tiny_model, tmp_path):
     policy = Policy(str(tiny_model), precision="float32")
-    from trainer.config import TrainerConfig
     from trainer.optimizer import make_optimizer
+    from trainer.trainer_config import TrainerConfig
 
     store = CheckpointStore(tmp_path)
     for step in (1, 2):

@@ -8,9 +8,9 @@ import torch
 from rewards.errors import CheckpointError
 from tests.trainer.groups import make_group
 from trainer.checkpoint import CheckpointStore, ranking
-from trainer.config import TrainerConfig
 from trainer.optimizer import make_optimizer
 from trainer.policy import Policy
+from trainer.trainer_config import TrainerConfig
 from trainer.update import update
 
 CONFIG = TrainerConfig(learning_rate=1e-3, warmup_steps=0, max_mismatch=100.0)

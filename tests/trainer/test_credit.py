@@ -9,12 +9,12 @@ from rewards.score import Criterion, Part, Rubric, Score
 from rewards.transcript import Message, Transcript
 from tests.trainer.groups import make_group
 from trainer.advantages import by_turn, group_normalised, returns_to_go, soft_overlong
-from trainer.config import TrainerConfig
 from trainer.credit import turn_ends, turn_rewards, turns_of
 from trainer.critic import make_critic
 from trainer.lessons import make_lessons, token_advantages
 from trainer.packing import pack_group
 from trainer.policy import Policy
+from trainer.trainer_config import TrainerConfig
 
 TURN = {"algorithm": "grpo", "credit": "turn"}
 

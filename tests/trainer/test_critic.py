@@ -13,12 +13,12 @@ from rewards.score import Score
 from tests.trainer.groups import make_group
 from trainer.algorithms import ALGORITHMS
 from trainer.checkpoint import CheckpointStore
-from trainer.config import TrainerConfig
 from trainer.critic import explained_variance, make_critic
 from trainer.lessons import make_lessons, token_advantages
 from trainer.optimizer import make_optimizer
 from trainer.packing import pack_group
 from trainer.policy import Policy
+from trainer.trainer_config import TrainerConfig
 from trainer.update import update
 
 

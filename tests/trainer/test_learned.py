@@ -6,11 +6,11 @@ from rewards.errors import CheckpointError
 from rollout.store import read_groups, write_groups
 from tests.trainer.groups import make_group
 from trainer.advantages import group_normalised
-from trainer.config import TrainerConfig
 from trainer.learned import LearnedLog, learned_path, read_learned
 from trainer.optimizer import make_optimizer
 from trainer.packing import pack_group
 from trainer.policy import Policy
+from trainer.trainer_config import TrainerConfig
 from trainer.update import update
 
 

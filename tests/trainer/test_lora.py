@@ -12,12 +12,12 @@ from tests.trainer.groups import make_group
 from tests.trainer.padded import gradients, padded_logprobs
 from trainer import attention
 from trainer.checkpoint import CheckpointStore
-from trainer.config import LoraConfig, MemoryConfig, TrainerConfig
 from trainer.lora import FrozenAdapters
 from trainer.model_folder import write_model
 from trainer.optimizer import make_optimizer
 from trainer.packing import pack_group
 from trainer.policy import Policy
+from trainer.trainer_config import LoraConfig, MemoryConfig, TrainerConfig
 from trainer.trunk import sharing
 from trainer.update import update
 

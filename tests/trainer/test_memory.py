@@ -16,7 +16,7 @@ MEASURE = """
 import sys, numpy as np, torch
 from pathlib import Path
 from tests.trainer.groups import make_group
-from trainer.config import TrainerConfig
+from trainer.trainer_config import TrainerConfig
 from trainer.optimizer import make_optimizer
 from trainer.policy import Policy
 from trainer.update import update

@@ -9,9 +9,10 @@ from safetensors.torch import load_file
 
 from tests.trainer.groups import make_group
 from tests.trainer.test_run import run
-from trainer.config import LoraConfig, MemoryConfig, SftConfig
+from trainer.config import SftConfig
 from trainer.policy import Policy
 from trainer.sft import fine_tune
+from trainer.trainer_config import LoraConfig, MemoryConfig
 
 LORA = ("--trainer.memory.lora", "{rank: 12, alpha: 24}")
 SMALL = ("--trainer.steps", "2", "--sft.traces", "16", "--sft.epochs", "1", "--trainer.kl_coefficient", "0.01")

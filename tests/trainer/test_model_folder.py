@@ -11,10 +11,10 @@ from rewards.errors import CheckpointError, ConfigError
 from rewards.files import write_json_atomically
 from tests.trainer.groups import make_group
 from trainer.checkpoint import CheckpointStore, ranking
-from trainer.config import TrainerConfig
 from trainer.model_folder import find_checkpoint, write_model
 from trainer.optimizer import make_optimizer
 from trainer.policy import Policy
+from trainer.trainer_config import TrainerConfig
 from trainer.update import update
 
 ROOT = Path(__file__).parents[2]

@@ -7,9 +7,9 @@ import torch
 from tests.trainer.groups import make_group
 from trainer.adam8bit import AdamW8bit
 from trainer.checkpoint import CheckpointStore
-from trainer.config import MemoryConfig, TrainerConfig
 from trainer.optimizer import MasterWeights, make_adamw, make_optimizer
 from trainer.policy import Policy
+from trainer.trainer_config import MemoryConfig, TrainerConfig
 from trainer.update import update
 
 KINDS = {

@@ -9,11 +9,11 @@ from rewards.errors import ConfigError
 from tests.trainer.groups import make_group
 from tests.trainer.padded import gradients
 from tests.trainer.test_trunk import ARCHITECTURES, make_policy
-from trainer.config import MemoryConfig, TrainerConfig
 from trainer.critic import make_critic
 from trainer.packing import pack_group
 from trainer.policy import Policy
 from trainer.recompute import recompute_layers
+from trainer.trainer_config import MemoryConfig, TrainerConfig
 
 RECOMPUTE = MemoryConfig(gradient_checkpointing=True)
 

@@ -10,10 +10,10 @@ from transformers import AutoModelForCausalLM, Gemma3ForCausalLM, Gemma3TextConf
 
 from rollout.trajectory import Group
 from tests.trainer.groups import make_group
-from trainer.config import TrainerConfig
 from trainer.packing import pack_group
 from trainer.policy import Policy
 from trainer.throughput import ModelShape, Throughput, passes_of, peak_flops, sampling_flops, shape_of
+from trainer.trainer_config import TrainerConfig
 
 SMALL = {"hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32}
 

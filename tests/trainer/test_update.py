@@ -11,12 +11,12 @@ from tests.trainer.groups import make_group
 from tests.worlds import LikesEven
 from trainer.advantages import batch_normalised
 from trainer.algorithms import ALGORITHMS
-from trainer.config import TrainerConfig
 from trainer.critic import make_critic
 from trainer.lessons import make_lessons
 from trainer.optimizer import learning_rate, make_optimizer
 from trainer.packing import pack_group
 from trainer.policy import Policy
+from trainer.trainer_config import TrainerConfig
 from trainer.update import update
 
 LOOSE = {"max_mismatch": 100.0, "warmup_steps": 0}
