@@ -72,25 +72,36 @@ class ModelShape:
 
 
 def shape_of(model: Any) -> ModelShape:
-    """The shape of a transformers decoder."""
+    """The shape of a transformers decoder, adapters included."""
     config = model.config.get_text_config()
     layers, heads = config.num_hidden_layers, config.num_attention_heads
     size = heads * (getattr(config, "head_dim", None) or config.hidden_size // heads)
     window = getattr(config, "sliding_window", None)
     kinds = getattr(config, "layer_types", None) or ["sliding_attention" if window else "full_attention"] * layers
-    experts = getattr(config, "num_local_experts", None) or getattr(config, "num_experts", None) or 1
-    met = (getattr(config, "num_experts_per_tok", None) or 1) / experts if experts > 1 else 1.0
-    embeddings = {id(p) for p in model.get_input_embeddings().parameters()}
-    weights = sum(
-        round(p.numel() * (met if ".experts." in name else 1))
-        for name, p in model.base_model.named_parameters()
-        if p.dim() > 1 and id(p) not in embeddings
-    )
     return ModelShape(
-        weights,
+        _multiplied(model),
         config.vocab_size * config.hidden_size,
         (size,) * layers,
         tuple(window if kind == "sliding_attention" else None for kind in kinds),
+    )
+
+
+def frozen_of(model: Any) -> ModelShape:
+    """What of the shape doesn't learn: an update computes no gradient of it, only what goes through it."""
+    shape, head = shape_of(model), model.get_output_embeddings().weight
+    return ModelShape(_multiplied(model, frozen=True), 0 if head.requires_grad else shape.head, (), ())
+
+
+def _multiplied(model: Any, frozen: bool = False) -> int:
+    """How many of the trunk's parameters, or of its frozen ones, a token is multiplied with."""
+    config = model.config.get_text_config()
+    experts = getattr(config, "num_local_experts", None) or getattr(config, "num_experts", None) or 1
+    met = (getattr(config, "num_experts_per_tok", None) or 1) / experts if experts > 1 else 1.0
+    embeddings = {id(p) for p in model.get_input_embeddings().parameters()}
+    return sum(
+        round(p.numel() * (met if ".experts." in name else 1))
+        for name, p in model.base_model.named_parameters()
+        if p.dim() > 1 and id(p) not in embeddings and not (frozen and p.requires_grad)
     )
 
 
@@ -104,7 +115,7 @@ class Throughput:
     """
 
     def __init__(self, policy: Policy, config: TrainerConfig, card: str = "") -> None:
-        self._shape = shape_of(policy.model)
+        self._shape, self._frozen = shape_of(policy.model), frozen_of(policy.model)
         self._shared = sharing(policy.trunk, policy.device).attention is not None
         self._passes = passes_of(config)
         self._cards = {"trainer": config.processes, "engine": 1}
@@ -117,6 +128,7 @@ class Throughput:
         if not self._shared:
             positions = np.concatenate([positions[row] for row in pack.rows()])
         self._flops += self._passes * self._shape.forward(positions, len(pack.targets))
+        self._flops -= self._frozen.forward(positions, len(pack.targets))
         self._tokens += len(positions)
 
     def report(self, groups: Sequence[Group], rollout_seconds: float, update_seconds: float) -> dict[str, float]:
@@ -165,6 +177,8 @@ def sampling_flops(shape: ModelShape, groups: Sequence[Group]) -> float:
 def passes_of(config: TrainerConfig) -> int:
     """Forward passes' worth of the policy's shape that an update spends on a pack; a critic's are not counted.
 
-    One forward and two backward; one more for the old logprobs of several optimiser steps, one for a reference.
+    One forward and two backward: the gradients of what goes through the weights, and of the weights themselves (which
+    `Throughput` takes off again for those that don't learn). One more for the old logprobs of several optimiser steps,
+    one for a reference.
     """
     return 3 + (config.minibatches > 1) + (config.kl_coefficient > 0)

@@ -6,14 +6,22 @@ import numpy as np
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import AutoModelForCausalLM, Gemma3ForCausalLM, Gemma3TextConfig, MixtralConfig, MixtralForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MixtralConfig,
+    MixtralForCausalLM,
+)
 
 from rollout.trajectory import Group
 from tests.trainer.groups import make_group
 from trainer.packing import pack_group
 from trainer.policy import Policy
-from trainer.throughput import ModelShape, Throughput, passes_of, peak_flops, sampling_flops, shape_of
-from trainer.trainer_config import TrainerConfig
+from trainer.throughput import ModelShape, Throughput, frozen_of, passes_of, peak_flops, sampling_flops, shape_of
+from trainer.trainer_config import LoraConfig, MemoryConfig, TrainerConfig
 
 SMALL = {"hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 32}
 
@@ -35,6 +43,29 @@ def test_a_pass_over_a_row_is_what_pytorch_counts(tiny_model, tokens):
     ours = shape_of(model).forward(every_pair, tokens)
     assert ours == pytest.approx(counted(model, tokens), rel=1e-3)  # PyTorch counts the angles of positions too
     assert 3 * ours == pytest.approx(counted(model, tokens, backward=True), rel=1e-3)
+
+
+def test_an_update_of_adapters_computes_no_gradients_of_frozen_weights(tmp_path):
+    LlamaForCausalLM(LlamaConfig(**SMALL, num_hidden_layers=2, vocab_size=500)).save_pretrained(tmp_path)
+    policy = Policy(str(tmp_path), "float32", memory=MemoryConfig(lora=LoraConfig(rank=8)))
+    every_pair = np.full(40, 39)
+    ours = 3 * shape_of(policy.model).forward(every_pair, 40) - frozen_of(policy.model).forward(every_pair, 40)
+    # No gradient goes on from the first layer's queries, keys and values and their adapters: nothing learns below.
+    first = 2 * 40 * (64 * (128 + 64 + 64) + 3 * 8 * 64)
+    assert ours - first == pytest.approx(counted(policy.model, 40, backward=True), rel=1e-3)
+    assert frozen_of(AutoModelForCausalLM.from_pretrained(tmp_path)) == ModelShape(0, 0, (), ())
+
+
+def test_the_meter_leaves_those_gradients_out(small_model):
+    group = make_group(np.random.default_rng(0), [0.0, 1.0], prompt=50)
+    (pack,) = pack_group(group.trajectories, 10_000)
+    flops = []
+    for memory in (MemoryConfig(), MemoryConfig(lora=LoraConfig(rank=1))):
+        policy = Policy(str(small_model), "float32", memory=memory)
+        meter = Throughput(policy, TrainerConfig())
+        meter.learned(pack)
+        flops.append(meter.report([], 0.0, 1.0)["trainer_tflops"])
+    assert 2 / 3 < flops[1] / flops[0] < 0.8
 
 
 def test_layers_that_see_a_window_are_known_by_their_kind():
