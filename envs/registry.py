@@ -15,7 +15,7 @@ import gymnasium
 from pydantic import ValidationError
 
 from envs.base import TextEnv, Transport
-from envs.reasoning.gym_datasets import DATASETS, LEFT_OUT, PREFIX
+from envs.reasoning.gym_datasets import DATASETS, PREFIX
 from envs.transport.faults import Faults
 from rewards.errors import ConfigError, nearest
 from rewards.recipes import allow_rewards
@@ -144,8 +144,6 @@ def make(
     """
     register_envs()
     gym_id = env_id.replace(PREFIX, _GYM_PREFIX)
-    if why := LEFT_OUT.get(env_id.removeprefix(PREFIX)):
-        raise ConfigError(f"{env_id} is left out: {why}")
     if gym_id not in gymnasium.registry:
         raise ConfigError(f"no environment {env_id!r}; {nearest(env_id, all_ids())}")
     way = _transport(env_id, transport, faults)

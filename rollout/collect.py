@@ -14,7 +14,7 @@ from rollout.engine import ChatEngine, Engine, Sampling
 from rollout.episode import Limits, run_episode
 from rollout.schedule import Lengths, Rank, Slots, together
 from rollout.trajectory import Group, Trajectory
-from rollout.world import World
+from rollout.world import Threaded, World
 
 MakeEnv = Callable[[str], TextEnv | World]
 
@@ -29,6 +29,7 @@ class Player:
     """What groups are played with.
 
     Args:
+        make_env: makes what one episode is played in; it is closed when that is over.
         renderer: the model's; None for a `ChatEngine`.
         on_episode: sees every episode as it ends, with what it earned by itself.
     """
@@ -62,13 +63,14 @@ class Player:
 
     async def _episode(self, task: Task, sampling: Sampling, member: int, rank: Rank) -> tuple[Trajectory, Rubric]:
         async with self.slots.held(task.env, rank):
-            env = self.make_env(task.env)
+            made = self.make_env(task.env)
+            world = Threaded(made, closes=True) if isinstance(made, TextEnv) else made
             seed = None if sampling.seed is None else episode_seed(sampling.seed, task.id, member)
             trajectory = await run_episode(
-                env, task, self.engine, self.renderer, replace(sampling, seed=seed), self.limits
+                world, task, self.engine, self.renderer, replace(sampling, seed=seed), self.limits
             )
             self.on_episode(trajectory)
-            return trajectory, env.rubric
+            return trajectory, world.rubric
 
 
 async def collect_groups(

@@ -45,7 +45,7 @@ async def run_episode(
     stands: the trajectory holds the turns that were complete, the engine drops the one it was at.
 
     Args:
-        env: an environment, which is played in threads, or a `World`.
+        env: an environment, which is played in threads and left open, or a `World`.
         renderer: the model's; None for a `ChatEngine`, whose trajectories hold messages and no tokens.
 
     Raises:

@@ -4,6 +4,7 @@
 `rollout/workers.py` in processes of their own.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
@@ -12,7 +13,7 @@ from envs.base import Task, TextEnv
 from rewards.errors import EnvError, Fault
 from rewards.score import Rubric, Score, Status
 from rewards.transcript import Message, Transcript
-from rollout.deadline import within
+from rollout.deadline import in_thread, within
 from rollout.trajectory import Finish
 
 _MAX_OBSERVATION = 1_000_000  # characters: an environment that says more is broken
@@ -104,10 +105,15 @@ class Checked:
 
 
 class Threaded:
-    """A `World` in this process: each call in a thread, which is left behind when it hangs."""
+    """A `World` in this process: each call in a thread, which is left behind when it hangs.
 
-    def __init__(self, env: TextEnv) -> None:
-        self._checked, self._env = Checked(env), env
+    Args:
+        closes: whether the environment is closed when the episode is over: not where somebody else made it, who may go
+            on with it.
+    """
+
+    def __init__(self, env: TextEnv, closes: bool = False) -> None:
+        self._checked, self._env, self._closes = Checked(env), env, closes
 
     @property
     def rubric(self) -> Rubric:
@@ -137,7 +143,13 @@ class Threaded:
         return await within(seconds, self._checked.cut)
 
     def leave(self) -> None:
-        """Nothing to do: who made the environment may still look at it."""
+        """Closes the environment, in a thread, for that may hang too; its transcript can still be read."""
+        if self._closes:
+            in_thread(self._close)
+
+    def _close(self) -> None:
+        with contextlib.suppress(BaseException):  # the episode is judged, whatever becomes of the environment
+            self._env.close()
 
 
 def shortened(transcript: Transcript) -> Transcript:

@@ -30,12 +30,14 @@ from envs.reasoning.gym_datasets import (
     GLOBAL_STATE,
     GUESSED,
     LENIENT,
+    MIXED,
     NOTES,
     PREFIX,
     SIZES,
 )
 from envs.reasoning.gym_judges import JUDGES
 from envs.reasoning.gym_mends import ANSWERS, HOLDS, MENDS, SETTINGS
+from envs.reasoning.gym_programs import Programs
 from rewards.arithmetic import ExpressionError, calculate
 from rewards.errors import ConfigError, TaskError, nearest
 from rewards.format import tagged_answer
@@ -70,6 +72,8 @@ def _package() -> Any:
 @lru_cache(maxsize=512)
 def _dataset(name: str, step: int) -> Any:
     """The dataset at a step of difficulty, mended where it has to be."""
+    if name == "codeio":
+        return Programs()
     make_dataset, _ = _package().factory.DATASETS[name]
     dataset = make_dataset(_config(name, step))
     if name in MENDS:
@@ -229,14 +233,15 @@ class ReasoningGym(TextEnv):
         super().__init__(split, difficulty)
 
     def generate(self, rng: random.Random, difficulty: float) -> Task:
-        """An entry of the dataset at the nearest step of difficulty."""
-        step = round(DATASETS[self.name] * difficulty)
+        """An entry of the dataset (the composite's: of any that it is mixed of) at the nearest step of difficulty."""
+        name = rng.choice(MIXED) if self.name == "composite" else self.name
+        step = round(DATASETS[name] * difficulty)
         for _ in range(_DRAWS):
-            index = rng.randrange(SIZES.get(self.name, _NO_END))
-            if (entry := find_entry(self.name, step, index)) is not None:
+            index = rng.randrange(SIZES.get(name, _NO_END))
+            if (entry := find_entry(name, step, index)) is not None:
                 return Task(
                     prompt=(SYSTEM, Message("user", entry.question)),
-                    target={"dataset": self.name, "step": step, "index": index, "answer": entry.answer},
+                    target={"dataset": name, "step": step, "index": index, "answer": entry.answer},
                 )
         raise TaskError(f"{self.id}: {_DRAWS} entries at difficulty {difficulty} failed; lower the difficulty")
 

@@ -1,9 +1,11 @@
-"""What to know of reasoning-gym's datasets (0.1.25): how far their curricula are of use, which are left out, and why.
+"""What to know of reasoning-gym's datasets (0.1.25): how far their curricula are of use, and what is odd about them.
 
 Plain data, so that ids are known without the package. `tests/envs/reasoning/test_gym_adapter.py` holds it to be true.
 """
 
 from collections.abc import Mapping
+
+from envs.reasoning.gym_program_rows import DRAWS, ROWS
 
 PREFIX = "postgym/reasoning_gym/"
 
@@ -28,9 +30,11 @@ DATASETS: Mapping[str, int] = {
     "calendar_arithmetic": 8,
     "chain_sum": 8,
     "circuit_logic": 2,
+    "codeio": 0,
     "coin_flip": 8,
     "color_cube_rotation": 8,
     "complex_arithmetic": 8,
+    "composite": 8,
     "count_bits": 8,
     "count_primes": 8,
     "countdown": 1,
@@ -117,13 +121,9 @@ DATASETS: Mapping[str, int] = {
     "zebra_puzzles": 0,
 }
 
-LEFT_OUT: Mapping[str, str] = {
-    "codeio": "it runs bundled programs that draw from global randomness, and its tasks differ from process to process",
-    "composite": "it is a mixture of the others, which a run's configuration mixes already",
-}
-
 NOTES: Mapping[str, str] = {  # what our own judge asks beyond the question
     "boxnet": "A plan with an action that can't be done when its turn comes earns nothing.",
+    "codeio": "Give numbers in full, as the code returns them.",
     "coin_flip": "Give the exact fraction, or a decimal that is within 1% of it and of what it lacks to 1.",
     "propositional_logic": "The conclusion joins two different symbols, each plain or negated, by one connective.",
     "rush_hour": "A list with a move that can't be made in full when its turn comes earns nothing.",
@@ -135,6 +135,7 @@ EXAMPLES: Mapping[str, str] = {  # several answers are right: where the metadata
 }
 SIZES: Mapping[str, int] = {  # datasets that make all their entries, or a list of them, beforehand: how many
     "acre": 500,
+    "codeio": len(ROWS) * DRAWS,
     "gsm_symbolic": 5_000,
     "list_functions": 5_000,
     "word_ladder": 20_000,
@@ -215,3 +216,8 @@ GUESSED: Mapping[str, float] = {
     "syllogism": 0.9,
     "zebra_puzzles": 0.8,
 }
+
+# What the composite is mixed of: soon made, without end, and not to be guessed.
+MIXED = tuple(
+    name for name in DATASETS if name != "composite" and not (name in SLOW or name in GUESSED or name in SIZES)
+)

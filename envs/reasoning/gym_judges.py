@@ -5,6 +5,7 @@ Each takes an answer and the entry, and reads the answer without evaluating it. 
 
 import ast
 import cmath
+import json
 import operator
 import re
 from collections import Counter
@@ -147,8 +148,33 @@ def follows(answer: str, entry: Mapping[str, Any]) -> bool:
     )
 
 
+def is_the_output(answer: str, entry: Mapping[str, Any]) -> bool:
+    """Whether the JSON value is the program's output: 2.0 is 2, but true is not 1, and no key may stand twice."""
+    given = json.loads(answer, parse_constant=_no_number, object_pairs_hook=_each_key_once)
+    return _same_json(given, entry["metadata"]["output_data"])
+
+
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(found := dict(pairs)) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _same_json(one: Any, other: Any) -> bool:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same_json(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same_json, one, other))
+    return isinstance(one, bool) is isinstance(other, bool) and one == other
+
+
 JUDGES: Mapping[str, Judge] = {
     "boxnet": carries_every_box,  # its own skips illegal moves, so that one fixed plan would solve any board
+    "codeio": is_the_output,  # its own reads a JSON object out of any text
     "coin_flip": is_the_probability,  # its own calls 0 right for any small probability
     "intermediate_integration": is_the_integral,  # its own executes the answer
     "polynomial_equations": are_the_roots,  # its own passes over what is no number

@@ -1,6 +1,7 @@
 """Groups judged as a whole once all their episodes are over."""
 
 import asyncio
+import threading
 
 import pytest
 
@@ -8,7 +9,7 @@ from rewards.group import brevity
 from rewards.score import Criterion, GroupCriterion, Rubric, Score, Status
 from rollout.collect import collect_groups
 from rollout.engine import Sampling, ScriptedEngine
-from rollout.episode import Limits
+from rollout.episode import Limits, run_episode
 from rollout.store import read_groups, write_groups
 from tests.worlds import Lookup, Raises
 
@@ -83,3 +84,42 @@ def test_the_values_of_turns_are_stored_with_the_score(renderer, tmp_path):
     write_groups(tmp_path / "g.parquet", [group])
     (read,) = read_groups(tmp_path / "g.parquet")
     assert [t.score.parts[0].turns for t in read.trajectories] == [(1.0,), (1.0, 1.0), (1.0, 1.0, 1.0)]
+
+
+class Closable(Lookup):
+    """Notes that it was closed; may fail at it."""
+
+    def __init__(self, error=None):
+        super().__init__()
+        self.closed, self.error = threading.Event(), error
+
+    def close(self):
+        super().close()
+        self.closed.set()
+        if self.error:
+            raise self.error
+
+
+def test_an_environment_made_for_an_episode_is_closed_after_it(renderer):
+    made = [Closable(), Closable(RuntimeError("the server is gone")), Closable(SystemExit(1))]
+    group, _ = collect(made, renderer)
+    assert all(env.closed.wait(5) for env in made)
+    assert all(t.score.value is not None for t in group.trajectories), "a failure to close costs no score"
+    assert [t.transcript for t in group.trajectories] == [env.transcript for env in made], "still to be read"
+
+
+def test_an_environment_is_closed_when_its_episode_failed(renderer):
+    class Fails(Closable, Raises):
+        pass
+
+    made = [Fails()]
+    group, _ = collect(made, renderer)
+    assert group.trajectories[0].finish == "error"
+    assert made[0].closed.wait(5)
+
+
+def test_an_environment_of_somebody_elses_stays_open(renderer):
+    env = Closable()
+    engine = ScriptedEngine(lambda task: asks(1), renderer.turn_ids)
+    asyncio.run(run_episode(env, env.sample_task(0), engine, renderer, Sampling(64), Limits()))
+    assert not env.closed.wait(0.1)

@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import gymnasium
 import pytest
@@ -22,7 +21,7 @@ from envs.base import Task, split_of
 from envs.proof import null_policies, play
 from envs.reasoning import gym_adapter
 from envs.reasoning.gym_adapter import find_entry, scores_as_its_dataset, why_refused
-from envs.reasoning.gym_datasets import DATASETS, GUESSED, LEFT_OUT, PREFIX, SLOW
+from envs.reasoning.gym_datasets import DATASETS, GUESSED, MIXED, PREFIX, SLOW
 from envs.registry import all_ids, reasoning_gym_ids
 from rewards.errors import ConfigError
 from rewards.score import Status
@@ -59,16 +58,6 @@ def test_a_missing_package_is_named_with_the_way_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "reasoning_gym", None)
     with pytest.raises(ConfigError, match=r"pip install 'postgym\[reasoning-gym\]'"):
         make("chain_sum")
-
-
-def test_a_dataset_that_is_left_out_says_why():
-    with pytest.raises(ConfigError, match=r"codeio is left out: .*process to process"):
-        make("codeio")
-
-
-def test_the_page_names_every_dataset_that_is_left_out_and_why():
-    page = (Path(__file__).parents[3] / "docs" / "reasoning-gym.md").read_text()
-    assert not [name for name, why in LEFT_OUT.items() if f"| `{name}` | {why} |" not in page]
 
 
 def test_an_unknown_dataset_or_setting_is_named():
@@ -118,12 +107,23 @@ def test_plain_texts_lists_and_calculations_do(name, answer):
 
 
 @needs_package
-def test_every_dataset_of_the_package_is_offered_or_left_out_with_a_reason():
+def test_every_dataset_of_the_package_is_offered():
     import reasoning_gym
 
-    assert set(DATASETS) | set(LEFT_OUT) == set(reasoning_gym.factory.DATASETS)
-    assert not set(DATASETS) & set(LEFT_OUT)
-    assert all(LEFT_OUT.values())
+    assert set(DATASETS) == set(reasoning_gym.factory.DATASETS)
+
+
+@needs_package
+def test_the_composite_is_mixed_of_the_others_as_they_are_judged():
+    env = make("composite")
+    tasks = [env.sample_task(i, difficulty=0.5) for i in range(60)]
+    assert len({task.target["dataset"] for task in tasks}) > 25
+    assert {task.target["dataset"] for task in tasks} <= set(MIXED) < set(DATASETS)
+    for task in tasks:
+        name, step, index = (task.target[key] for key in ("dataset", "step", "index"))
+        entry = find_entry(name, step, index)
+        assert (entry.question, entry.answer) == (task.prompt[-1].content, task.target["answer"])
+        assert play(make(name), task, env.expert(task))[1].value == 1
 
 
 @needs_package
