@@ -27,8 +27,13 @@ precision: float32
 environments:
   - id: postgym/Weather-v0
     difficulty: [0.0, 0.2]
+    rubric: &graded  # what a random model says earns something too, or there would be nothing to learn from
+      criteria:
+        - {name: moves_on, reward: rewards.reasoning.not_repetitive, weight: 0.1}
+        - {name: brevity, group: {rewards.group.brevity: {right: moves_on}}, weight: 0.9}
   - id: postgym/WordProblems-v0
     difficulty: [0.0, 0.2]
+    rubric: *graded
 sft: {traces: 32, epochs: 3, batch_size: 4, learning_rate: 3.0e-3}
 rollout: {groups: 2, group_size: 4, max_new_tokens: 24, max_context: 480, concurrency: 1, step_seconds: 120}
 trainer: {steps: 4, learning_rate: 1.0e-3}
@@ -71,7 +76,8 @@ def test_a_run_leaves_everything_it_promises(finished):
     assert all(p["seconds"] > 0 and p["peak_memory_gb"] > 0 for p in summary["phases"])
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [0, 1, 2, 3]
-    assert max(row.get("mismatch", 0) for row in rows) < 2e-3, "the engine held the trainer's weights at every step"
+    assert all(row["grad_norm"] > 0 and row["zero_variance_share"] == 0 for row in rows), "every round teaches"
+    assert max(row["mismatch"] for row in rows) < 2e-3, "the engine held the trainer's weights at every step"
     assert max(row["probe"] for row in rows) < 2e-3
     assert len(list((folder / "trajectories").glob("step-*.parquet"))) == 4
     assert len(list((folder / "learned").glob("step-*.parquet"))) == 4
