@@ -20,7 +20,7 @@ from trainer.config import EnvironmentConfig, RolloutConfig
 from trainer.parts import worker_settings
 from trainer.tasks import Mixture
 
-LIMITS = Limits(max_context=2048, step_seconds=2.0)
+LIMITS = Limits(max_context=2048, step_seconds=4.0)
 
 
 class Unsendable(Message):
