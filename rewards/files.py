@@ -26,6 +26,13 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         staging.unlink(missing_ok=True)
 
 
+def remove_unfinished(folder: Path) -> None:
+    """Removes what `write_atomically` had begun in a folder, or below it, when its process was killed."""
+    for left in folder.rglob(".*.????????"):
+        if left.is_file():
+            left.unlink()
+
+
 def write_text_atomically(path: Path, text: str) -> None:
     """Writes UTF-8 text; lone surrogates become replacement characters instead of an error."""
     write_atomically(path, lambda p: p.write_bytes(text.encode("utf-8", "replace")) and None)

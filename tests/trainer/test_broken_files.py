@@ -1,6 +1,8 @@
 """Files that are broken, truncated or from another version: each is refused by name, its honest twin is read."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +19,7 @@ from tests.trainer.groups import make_group
 from trainer.checkpoint import CheckpointStore
 from trainer.config import load_config
 from trainer.policy import Policy
+from trainer.run_folder import claim_folder
 
 CONFIG = "name: a\nenvironments:\n  - id: postgym/Weather-v0\n"
 CHAT = '{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}\n'
@@ -112,3 +115,17 @@ def test_a_broken_model_folder_is_refused_by_name(tmp_path, content):
     (folder / "config.json").write_text(content)
     with pytest.raises(PostgymError, match="the-model"):
         Policy(resolve_model(str(folder)), precision="float32")
+
+
+def test_what_a_kill_left_half_written_is_gone_when_the_run_goes_on(tmp_path):
+    claim_folder(tmp_path, {"seed": 0})
+    (tmp_path / "eval").mkdir()
+    (tmp_path / "eval" / "base.jsonl").write_text("whole")
+    killed = (
+        "import os, pathlib, rewards.files as f; f.write_atomically(pathlib.Path('{}'), lambda staging: os._exit(9))"
+    )
+    for name in ("best.json", "eval/sft.jsonl"):
+        subprocess.run([sys.executable, "-c", killed.format(tmp_path / name)], check=False)
+    assert sum(path.name.startswith(".") for path in tmp_path.rglob("*")) == 2
+    claim_folder(tmp_path, {"seed": 0})
+    assert {path.name for path in tmp_path.rglob("*")} == {"config.json", "eval", "base.jsonl"}
