@@ -143,7 +143,8 @@ def trls(model: str, groups: Sequence[Group], folder: str, way: Way) -> Callable
         **way.settings,
     )
     if way.as_with_vllm:
-        trainer.use_vllm, trainer.vllm_generation = True, SimpleNamespace(sync_weights=lambda: None)
+        trainer.use_vllm, trainer._last_loaded_step = True, -1
+        trainer.vllm_generation = SimpleNamespace(sync_weights=lambda: None)
 
     def seconds() -> float:
         trainer.train()
