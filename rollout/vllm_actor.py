@@ -11,6 +11,8 @@ from rollout.processes import EndTogether, divide_cores, vllm_processes
 from rollout.transports import shared_folder
 from rollout.weights import weight_checksum
 
+VLLM_GIB = 1.5  # that vLLM holds itself on a CPU, without weights and KV cache
+
 
 @dataclass(frozen=True, slots=True)
 class VllmSettings:

@@ -19,7 +19,7 @@ from rollout.ray_session import last_line, start_ray
 from rollout.replica import ActorDiedError, NoPlaceError, Replica
 from rollout.routing import Router
 from rollout.transports import FileTransport, ObjectStoreTransport, Weights
-from rollout.vllm_actor import VllmActor, VllmSettings
+from rollout.vllm_actor import VLLM_GIB, VllmActor, VllmSettings
 
 _CATCH_UP_TRIES = 10  # one a second
 
@@ -271,14 +271,13 @@ def _own_node(ray: Any, address: str) -> str:
 def check_memory(settings: VllmSettings) -> None:
     """Refuses before anything heavy loads when model and KV cache can't fit into what is free (CPU)."""
     import psutil
-    import torch
 
     if torch.cuda.is_available():
         return
     here = settings.replicas if settings.ray_address == "local" else 1  # a cluster's other nodes can't be seen
     weights = sum(f.stat().st_size for f in Path(settings.model).glob("*.safetensors")) / 2**30
     free = psutil.virtual_memory().available / 2**30
-    needed = here * (settings.kv_cache_gb + weights + 1.5)  # vLLM itself holds about 1.5 GiB
+    needed = here * (settings.kv_cache_gb + weights + VLLM_GIB)
     if needed > free:
         raise EngineError(
             f"no memory for the KV cache: {settings.kv_cache_gb:g} GiB asked with rollout.kv_cache_gb, "

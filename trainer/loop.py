@@ -43,7 +43,7 @@ class Run:
         self.config = config
         self.folder = folder
         self.display = display or Display()
-        resolve_model(config.model)
+        self.model_folder = resolve_model(config.model)
         self.chats = read_chats(config.sft.file) if config.sft.file else []
         check_sinks(config.logging.sinks)
         # Who watches, and how many compute, doesn't change what is learned: a resumed run may name others.
@@ -60,7 +60,7 @@ class Run:
             with self.phases.measure("start"):
                 self.parts = self._start()
             try:
-                self._evaluate(runner, "base", self.parts.model_folder, 0)
+                self._evaluate(runner, "base", self.model_folder, 0)
                 self._cold_start(runner)
                 self._evaluate(runner, "sft", None, 0)
                 self._reinforce(runner)
@@ -83,9 +83,10 @@ class Run:
         if walls := self.mixture.walls():
             self.display.say(walls)
         if self.config.trainer.processes == 1:
-            model = resolve_model(self.config.model)
-            self.display.say(check_fits(self.config, model, precision, this_machine()).line())
-        return make_parts(self.config, self.folder, precision, self.mixture, self.display, self.phases)
+            self.display.say(check_fits(self.config, self.model_folder, precision, this_machine()).line())
+        return make_parts(
+            self.config, self.folder, self.model_folder, precision, self.mixture, self.display, self.phases
+        )
 
     # Evaluation
 

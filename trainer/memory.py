@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from rewards.errors import ConfigError
+from rollout.vllm_actor import VLLM_GIB
 from trainer import lora as adapters
 from trainer.algorithms import ALGORITHMS
 from trainer.config import Config
@@ -21,7 +22,6 @@ from trainer.trainer_config import LoraConfig
 _GIB = 2**30
 _MOMENTS = {"adamw": 8.0, "adamw_offload": 8.0, "adamw_8bit": 2.04}  # bytes a weight
 _LIBRARIES = 0.7 * _GIB  # Python, torch and transformers
-_ENGINE = 1.5 * _GIB  # vLLM without weights and KV cache
 _WORTH_TELLING = 0.05  # share of the whole
 
 
@@ -179,7 +179,10 @@ def estimate(config: Config, model: str, precision: str, machine: Machine) -> Es
     rollout = config.rollout
     if not gpu:
         cache = rollout.replicas * rollout.kv_cache_gb * _GIB
-        entries += [Entry("engine", rollout.replicas * (engine + _ENGINE), False), Entry("KV cache", cache, False)]
+        entries += [
+            Entry("engine", rollout.replicas * (engine + VLLM_GIB * _GIB), False),
+            Entry("KV cache", cache, False),
+        ]
     elif machine.gpus <= rollout.replicas * rollout.tensor_parallel and not rollout.sleep_while_training:
         entries.append(Entry("engine", rollout.gpu_memory_share * machine.gpu_whole, True))
     told = sorted((e for e in entries if e.size), key=lambda entry: -entry.size)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rollout.trajectory import Trajectory
-from trainer.tree import Stretch, Tree, grow
+from trainer.tree import Stretch, Tree, grow, path_to
 
 SHORTEST_SHARED = 64  # tokens after the prompt: below, the calls of attention more cost what two episodes save
 
@@ -59,11 +59,12 @@ def pack_group(trajectories: Sequence[Trajectory], max_tokens: int, shortest: in
     if not len(prompt):
         raise ValueError(f"{trajectories[0].task.id}: the prompt is empty: nothing predicts an episode's first token")
     stretches, last = grow([_read(t) for t in trajectories], shortest)
+    parents = [s.parent for s in stretches]
     packs: list[Pack] = []
     chosen: dict[int, list[int]] = {}  # episodes by the stretch that they end with
     held: set[int] = set()
     for end in dict.fromkeys(sorted(last)):
-        path = _path(stretches, end)
+        path = path_to(parents, end)
         if chosen and _tokens(stretches, held | set(path)) > max_tokens:
             packs.append(_pack(trajectories, stretches, chosen))
             chosen, held = {}, set()
@@ -78,19 +79,13 @@ def _read(trajectory: Trajectory) -> np.ndarray:
     return trajectory.token_ids[: sampled[-1] if len(sampled) else trajectory.prompt_length]
 
 
-def _path(stretches: Sequence[Stretch], end: int) -> list[int]:
-    path = [end]
-    while (parent := stretches[path[0]].parent) >= 0:
-        path.insert(0, parent)
-    return path
-
-
 def _tokens(stretches: Sequence[Stretch], held: set[int]) -> int:
     return sum(stretches[i].stop - stretches[i].start for i in held)
 
 
 def _pack(trajectories: Sequence[Trajectory], stretches: Sequence[Stretch], chosen: dict[int, list[int]]) -> Pack:
-    paths = {end: _path(stretches, end) for end in chosen}
+    parents = [s.parent for s in stretches]
+    paths = {end: path_to(parents, end) for end in chosen}
     place = {stretch: i for i, stretch in enumerate(sorted({i for path in paths.values() for i in path}))}
     used = [stretches[i] for i in place]
     tree = Tree(tuple(s.stop - s.start for s in used), tuple(place.get(s.parent, -1) for s in used))

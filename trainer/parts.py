@@ -12,7 +12,7 @@ from rollout.chat import ChatRenderer
 from rollout.collect import Player, collect_groups
 from rollout.engine import Sampling, ScriptedEngine
 from rollout.episode import Limits
-from rollout.models import load_renderer, resolve_model
+from rollout.models import load_renderer
 from rollout.ray_session import start_ray
 from rollout.schedule import Slots
 from rollout.trajectory import Group
@@ -99,15 +99,20 @@ class Parts:
 
 
 def make_parts(
-    config: Config, folder: Path, precision: str, mixture: Mixture, display: Display, phases: PhaseLog
+    config: Config,
+    folder: Path,
+    model_folder: str,
+    precision: str,
+    mixture: Mixture,
+    display: Display,
+    phases: PhaseLog,
 ) -> Parts:
     """Starts the engine and loads the policy.
 
     Raises:
-        ConfigError: the model or a sink's package is missing.
+        ConfigError: the model can't be loaded, or a sink's package is missing.
         EngineError: the engine can't start.
     """
-    model_folder = resolve_model(config.model)
     described = Described(folder, config.name, config.model_dump(mode="json"), config.logging.project)
     sink = open_sinks(config.logging.sinks, described, display.say)
     if config.trainer.processes > 1:

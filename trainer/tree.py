@@ -11,6 +11,15 @@ from itertools import pairwise
 import numpy as np
 
 
+def path_to(parents: Sequence[int], index: int) -> tuple[int, ...]:
+    """The stretches from the beginning to `index`, itself among them; `parents` says which each one continues."""
+    found = []
+    while index >= 0:
+        found.append(index)
+        index = parents[index]
+    return tuple(reversed(found))
+
+
 @dataclass(frozen=True, slots=True)
 class Tree:
     """Stretches of tokens in a row, each after the one that it continues: what branches off A, then A's next sibling.
@@ -35,11 +44,7 @@ class Tree:
 
     def path(self, index: int) -> tuple[int, ...]:
         """The stretches from the beginning to this one, itself among them."""
-        found = []
-        while index >= 0:
-            found.append(index)
-            index = self.parents[index]
-        return tuple(reversed(found))
+        return path_to(self.parents, index)
 
     def before(self, index: int) -> int:
         """The position of a stretch's first token: how many tokens it continues."""

@@ -80,7 +80,8 @@ class OurSide:
     """
 
     def __init__(self, model: str, size: StepSize, precision: str, pack_tokens: int) -> None:
-        from rollout.vllm_engine import VllmEngine, VllmSettings
+        from rollout.vllm_actor import VllmSettings
+        from rollout.vllm_engine import VllmEngine
         from trainer.trainer_config import TrainerConfig
 
         self.model, self.size, self.precision = model, size, precision
