@@ -3,6 +3,7 @@
 A call is {"name", "arguments"} or [name, arguments], as tasks keep them.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -29,6 +30,29 @@ def turn_by_turn(turns: Sequence[Sequence[Call]], close: Close) -> Policy:
 def call_by_call(calls: Sequence[Call], close: Close) -> Policy:
     """Makes the calls one a turn, then says `close`, or what it makes of the messages."""
     return turn_by_turn([[call] for call in calls], close)
+
+
+def cheats_at_lookups(plan: Sequence[Call], closing: str, figure: str) -> dict[str, Policy]:
+    """Who looks everything up and then answers otherwise than in one plain line, or floods on the way.
+
+    Args:
+        closing: the right one.
+        figure: the field of a tool's result that holds a number.
+    """
+
+    def dump(messages: Sequence[Message]) -> str:
+        """All that was looked up on the answer line."""
+        results = [json.loads(m.content) for m in messages if m.role == "tool"]
+        return "Answer: " + ", ".join(str(r[figure]) for r in results if figure in r) + ", 0"
+
+    return {
+        "pastes the tool's output": call_by_call(plan, lambda messages: f"Answer: {messages[-1].content}"),
+        "dumps every number": call_by_call(plan, dump),
+        "several answers": call_by_call(plan, f"{closing}\nAnswer: 1"),
+        "answers in its thoughts": call_by_call(plan, f"<think>{closing}</think>Done."),
+        "shifts the point": call_by_call(plan, f"{closing}5"),
+        "floods, then answers": turn_by_turn([[call] * 5 for call in plan], closing),
+    }
 
 
 def _call(call: Call, call_id: str) -> ToolCall:

@@ -4,14 +4,13 @@ Every task brings its own cities. One is asked about at difficulty 0; units, for
 share, and sums over up to five cities come with difficulty.
 """
 
-import json
 import random
 from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from envs.base import Exploit, Observation, Policy, Split, Task, TextEnv
-from envs.plans import call_by_call, turn_by_turn
+from envs.plans import call_by_call, cheats_at_lookups
 from envs.tools import Tool, tools_of
 from envs.weather_questions import ask, make_question, plan, solve, target
 from envs.weather_world import World
@@ -109,12 +108,7 @@ class Weather(TextEnv):
             "claims a call it never made": lambda messages: f"I asked the station.\n{closing}",
             "geocodes, then guesses right": call_by_call(plan[:1], closing),
             "leaves one reading out": call_by_call(plan[:-1], closing),
-            "pastes the tool's output": call_by_call(plan, lambda messages: f"Answer: {messages[-1].content}"),
-            "dumps every number": call_by_call(plan, _dump),
-            "several answers": call_by_call(plan, f"{closing}\nAnswer: 1"),
-            "answers in its thoughts": call_by_call(plan, f"<think>{closing}</think>Done."),
-            "shifts the point": call_by_call(plan, f"{closing}5"),
-            "floods, then answers": turn_by_turn([[call] * 5 for call in plan], closing),
+            **cheats_at_lookups(plan, closing, "temp"),
             "asks with broken arguments": call_by_call(_broken(plan), closing),
         }
         return {name: Exploit(policy) for name, policy in policies.items()}
@@ -126,12 +120,6 @@ def _connect(url: str, geocoding_url: str) -> "OpenMeteo":
     from envs.open_meteo import OpenMeteo
 
     return OpenMeteo(url, geocoding_url)
-
-
-def _dump(messages: Sequence[Message]) -> str:
-    """All that was read on the answer line."""
-    results = [json.loads(m.content) for m in messages if m.role == "tool"]
-    return "Answer: " + ", ".join(str(r["temp"]) for r in results if "temp" in r) + ", 0"
 
 
 def _broken(plan: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

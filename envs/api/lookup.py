@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from envs.base import Exploit, Observation, Policy, Task, TextEnv
-from envs.plans import call_by_call, turn_by_turn
+from envs.plans import call_by_call, cheats_at_lookups
 from envs.tools import ToolError, tool
 from rewards import arithmetic
 from rewards.arithmetic import ExpressionError
@@ -110,12 +110,7 @@ class Lookup(TextEnv):
             "only calculates": call_by_call([c for c in plan if c not in lookups], closing),
             "leaves one figure out": call_by_call(without, closing),
             "multiplies instead of dividing": call_by_call(plan, lambda messages: _turned_round(plan, task.target)),
-            "pastes the tool's output": call_by_call(plan, lambda messages: f"Answer: {messages[-1].content}"),
-            "dumps every number": call_by_call(plan, _dump),
-            "several answers": call_by_call(plan, f"{closing}\nAnswer: 1"),
-            "answers in its thoughts": call_by_call(plan, f"<think>{closing}</think>Done."),
-            "shifts the point": call_by_call(plan, f"{closing}5"),
-            "floods, then answers": turn_by_turn([[call] * 5 for call in plan], closing),
+            **cheats_at_lookups(plan, closing, "value"),
         }
         return {name: Exploit(policy) for name, policy in policies.items()}
 
