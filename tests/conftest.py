@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.llamas import save_llama
+
 settings.register_profile("postgym", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("postgym")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -59,27 +61,16 @@ def renderer(tokenizer):
 @pytest.fixture(scope="session")
 def tiny_model(tokenizer, tmp_path_factory) -> Path:
     """A two-layer Llama with random weights and the default model's tokenizer, as a model folder."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+    folder = save_llama(
+        tmp_path_factory.mktemp("tiny"),
+        len(tokenizer),
         head_dim=32,
         max_position_embeddings=1024,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
-        tie_word_embeddings=True,
         initializer_range=0.2,
     )
-    folder = tmp_path_factory.mktemp("tiny")
-    LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 

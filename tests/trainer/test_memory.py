@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rewards.errors import ConfigError
+from tests.llamas import save_llama
 from trainer.config import Config
 from trainer.memory import Machine, check_fits, estimate
 
@@ -40,22 +41,8 @@ print(resident("VmHWM") - before)
 @pytest.fixture(scope="module")
 def wide_model(tmp_path_factory):
     """Six layers of 384: large enough that its own memory is more than an allocator's caprice."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=8000,
-        hidden_size=384,
-        intermediate_size=1024,
-        num_hidden_layers=6,
-        num_attention_heads=6,
-        num_key_value_heads=2,
-        tie_word_embeddings=True,
-    )
-    folder = tmp_path_factory.mktemp("wide")
-    LlamaForCausalLM(config).save_pretrained(folder)
-    return str(folder)
+    shape = {"hidden_size": 384, "intermediate_size": 1024, "num_hidden_layers": 6, "num_attention_heads": 6}
+    return str(save_llama(tmp_path_factory.mktemp("wide"), 8000, **shape))
 
 
 def config_of(memory=None, precision="float32", **trainer):
