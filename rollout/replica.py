@@ -77,7 +77,7 @@ class Replica:
             num_cpus=self._bundle["CPU"],
             num_gpus=self._bundle.get("GPU", 0),
             max_concurrency=10_000,
-            runtime_env={"env_vars": _environment(self._settings)},
+            runtime_env={"env_vars": vllm_environment(self._settings)},
             scheduling_strategy=PlacementGroupSchedulingStrategy(placement_group=self._group),
         )
         self.actor = actor.remote(self._own_settings(), slot, peers)
@@ -145,7 +145,8 @@ def _reports_death(error: Exception) -> bool:
     return type(getattr(error, "cause", None)).__name__ == "EngineDeadError"
 
 
-def _environment(settings: VllmSettings) -> dict[str, str]:
+def vllm_environment(settings: VllmSettings) -> dict[str, str]:
+    """What is set in the process of a vLLM before it starts."""
     return {
         "VLLM_CPU_KVCACHE_SPACE": str(max(1, round(settings.kv_cache_gb))),
         "VLLM_LOGGING_LEVEL": os.environ.get("VLLM_LOGGING_LEVEL", "ERROR"),

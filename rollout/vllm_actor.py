@@ -11,6 +11,7 @@ from rollout.processes import EndTogether, divide_cores, vllm_processes
 from rollout.transports import shared_folder
 from rollout.weights import weight_checksum
 
+_RECEIVES = {"weight_transfer_config": {"backend": "nccl"}}
 VLLM_GIB = 1.5  # that vLLM holds itself on a CPU, without weights and KV cache
 
 
@@ -50,6 +51,32 @@ class VllmSettings:
     place_seconds: float = 300
 
 
+def vllm_arguments(settings: VllmSettings) -> dict[str, Any]:
+    """What any vLLM is started with that is to sample as the engine does: the keywords of its `EngineArgs`."""
+    import torch
+
+    common = {
+        "model": settings.model,
+        "dtype": settings.precision,
+        "max_model_len": settings.max_context,
+        "max_num_seqs": settings.max_concurrent,
+        "tensor_parallel_size": settings.tensor_parallel,
+        "logprobs_mode": "processed_logprobs",
+        "generation_config": "vllm",  # the model's own defaults (top-p, penalties) would bias the ratio
+        "seed": 0,
+    }
+    if torch.cuda.is_available():
+        return common | {"gpu_memory_utilization": settings.gpu_memory_share, "enable_sleep_mode": settings.sleeps}
+    return common | {
+        "enforce_eager": True,  # compiling costs 90 s and gains little
+        # A seeded request whose prompt is split over two steps kills the CPU worker (its generator
+        # can't be rewound): prompts go in whole.
+        "enable_chunked_prefill": False,
+        "max_num_batched_tokens": max(settings.max_context, 4096),
+        "block_size": 32,  # small, because only whole ones are found again by the next turn and the group
+    }
+
+
 class VllmActor:
     """Lives in its own process; the only place that imports vllm.
 
@@ -60,7 +87,6 @@ class VllmActor:
     def __init__(self, settings: VllmSettings, slot: int = 0, peers: int = 1) -> None:
         cores = divide_cores(os.cpu_count() or 1, slot, peers, settings.tensor_parallel)
         os.environ["VLLM_CPU_OMP_THREADS_BIND"] = cores  # read when vllm is imported
-        import torch
         from vllm import SamplingParams
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.sampling_params import RequestOutputKind
@@ -71,36 +97,12 @@ class VllmActor:
         self._params, self._delta = SamplingParams, RequestOutputKind.DELTA
         self._version = 0
         self._requests = 0
-        on_gpu = torch.cuda.is_available()
         args = AsyncEngineArgs(
-            model=settings.model,
-            dtype=settings.precision,
-            max_model_len=settings.max_context,
-            max_num_seqs=settings.max_concurrent,
-            tensor_parallel_size=settings.tensor_parallel,
+            **vllm_arguments(settings),
             # Left to itself vLLM would start more Ray actors, for GPUs that this one holds already.
             distributed_executor_backend="mp" if settings.tensor_parallel > 1 else None,
-            enforce_eager=not on_gpu,  # on a CPU compiling costs 90 s and gains little
-            logprobs_mode="processed_logprobs",
-            generation_config="vllm",  # the model's own defaults (top-p, penalties) would bias the ratio
             disable_log_stats=not settings.metrics,
-            seed=0,
-            **(
-                {
-                    "gpu_memory_utilization": settings.gpu_memory_share,
-                    "enable_sleep_mode": settings.sleeps,
-                    **({"weight_transfer_config": {"backend": "nccl"}} if settings.weight_transport == "nccl" else {}),
-                }
-                if on_gpu
-                # A seeded request whose prompt is split over two steps kills the CPU worker (its generator
-                # can't be rewound): prompts go in whole.
-                # Small blocks, because only whole ones are found again by the next turn and the group.
-                else {
-                    "block_size": 32,
-                    "enable_chunked_prefill": False,
-                    "max_num_batched_tokens": max(settings.max_context, 4096),
-                }
-            ),
+            **(_RECEIVES if settings.weight_transport == "nccl" else {}),  # which wants a GPU
         )
         self._engine = AsyncLLM.from_engine_args(args)
         self._watch = EndTogether(vllm_processes())

@@ -13,8 +13,10 @@ from envs.base import Task, TextEnv
 from rewards.score import Criterion, Rubric, Score
 from rewards.transcript import Message, Transcript
 from rollout.engine import Completion, Engine, Request
+from rollout.processes import divide_cores
 from rollout.ray_session import start_ray
-from rollout.vllm_actor import VllmSettings
+from rollout.replica import vllm_environment
+from rollout.vllm_actor import VllmSettings, vllm_arguments
 
 LATENCY = (0.1, 2.0)  # seconds of a tool, uniform
 
@@ -115,27 +117,10 @@ class _Raw:
     """vLLM's own offline `LLM`, in a process like the engine's."""
 
     def __init__(self, settings: VllmSettings) -> None:
-        import torch
         from vllm import LLM, SamplingParams
 
-        on_gpu = torch.cuda.is_available()
         self._params = SamplingParams
-        on_cpu: dict[str, Any] = {
-            "block_size": 32,
-            "enable_chunked_prefill": False,
-            "max_num_batched_tokens": max(settings.max_context, 4096),
-        }
-        self._llm = LLM(
-            model=settings.model,
-            dtype=settings.precision,
-            max_model_len=settings.max_context,
-            max_num_seqs=settings.max_concurrent,
-            enforce_eager=not on_gpu,
-            logprobs_mode="processed_logprobs",
-            generation_config="vllm",
-            seed=0,
-            **({"gpu_memory_utilization": settings.gpu_memory_share} if on_gpu else on_cpu),
-        )
+        self._llm = LLM(**vllm_arguments(settings))
 
     def replay(self, work: Sequence[Work], fresh: bool) -> float:
         """Seconds for all of `work` at once; `fresh` forgets the prompts of earlier calls."""
@@ -170,13 +155,8 @@ class RawVllm:
 
     def __init__(self, settings: VllmSettings) -> None:
         self._ray = start_ray(settings.ray_address)
-        environment = {  # as the engine's
-            "VLLM_CPU_KVCACHE_SPACE": str(max(1, round(settings.kv_cache_gb))),
-            "VLLM_CPU_OMP_THREADS_BIND": f"0-{(os.cpu_count() or 1) - 1}",
-            "VLLM_LOGGING_LEVEL": "ERROR",
-            "VLLM_NO_USAGE_STATS": "1",
-            "TQDM_DISABLE": "1",
-        }
+        cores = divide_cores(os.cpu_count() or 1, slot=0, peers=1, ranks=1)
+        environment = vllm_environment(settings) | {"VLLM_CPU_OMP_THREADS_BIND": cores}
         options = {"num_cpus": 0, "runtime_env": {"env_vars": environment}}
         self._actor = self._ray.remote(_Raw).options(**options).remote(settings)
         self._ray.get(self._actor.__ray_ready__.remote())
