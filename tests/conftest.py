@@ -32,6 +32,8 @@ def _shared(item: pytest.Item) -> str | None:
         return "made run"
     if item.path.parent.name == "sandbox":
         return "sandbox"
+    if item.path.stem in ("test_kills", "test_replicas", "test_sharded"):  # each shares what takes long to make
+        return item.path.stem
     given = getattr(item, "callspec", None)
     named = [str(v) for v in given.params.values() if str(v).startswith("postgym/")] if given else []
     return named[0] if named else None

@@ -34,7 +34,7 @@ environments:
   - id: postgym/WordProblems-v0
     difficulty: [0.0, 0.2]
     rubric: *graded
-sft: {traces: 32, epochs: 3, batch_size: 4, learning_rate: 3.0e-3}
+sft: {traces: 32, epochs: 1, batch_size: 4, learning_rate: 3.0e-3}
 rollout: {groups: 2, group_size: 4, max_new_tokens: 24, max_context: 480, concurrency: 1, step_seconds: 120}
 trainer: {steps: 4, learning_rate: 1.0e-3}
 evaluation: {tasks: 4}
