@@ -16,7 +16,8 @@ from rollout.vllm_actor import VLLM_GIB
 from trainer import lora as adapters
 from trainer.algorithms import ALGORITHMS
 from trainer.config import Config
-from trainer.policy import HELD_CHUNKS, LOGIT_ROWS, autocast
+from trainer.policy import autocast
+from trainer.token_logprobs import HELD_ROWS, LOGIT_ROWS
 from trainer.trainer_config import LoraConfig
 
 _GIB = 2**30
@@ -159,7 +160,7 @@ def estimate(config: Config, model: str, precision: str, machine: Machine) -> Es
         kept = count.layers * count.layer_input + kept / count.layers
     width = 4 if precision == "float32" else 2
     # Those of a pack are held, up to some chunks; a chunk's gradient comes beside them.
-    rows = min(trainer.pack_tokens, HELD_CHUNKS * LOGIT_ROWS) + LOGIT_ROWS
+    rows = min(trainer.pack_tokens, HELD_ROWS) + LOGIT_ROWS
     logits = rows * count.vocabulary * width
     engine = count.parameters * width
     copied = count.learned * 4 + optimizer  # what a checkpoint writes while the next round is played

@@ -16,13 +16,11 @@ from rewards.errors import ConfigError
 from trainer import lora
 from trainer.packing import Pack
 from trainer.recompute import recompute_layers
-from trainer.token_logprobs import token_logprobs
+from trainer.token_logprobs import HELD_ROWS, LOGIT_ROWS, head_logprobs, token_logprobs
 from trainer.trainer_config import MemoryConfig
 from trainer.trunk import hidden_states, sharing
 
 _TURNS, _CLEARLY = 25, 1.3  # of measuring a precision, and how much faster bfloat16 must be
-LOGIT_ROWS = 512  # logits of a chunk: 512 x 49,152 x 4 bytes = 100 MB, half of it in bfloat16
-HELD_CHUNKS = 4  # of logits held until they go backward
 
 # Looked for in this order: `post_attention_layernorm` is a norm.
 _PARTS = {
@@ -178,9 +176,11 @@ class Policy:
         """
         targets = torch.from_numpy(pack.targets).to(self.device)
         with autocast(self.device, self.precision):
-            hidden = hidden_states(self.trunk, pack, self.device)
-            chunks = list(zip(hidden.split(LOGIT_ROWS), targets.split(LOGIT_ROWS), strict=True))
-            if len(chunks) <= HELD_CHUNKS:
+            hidden, head = hidden_states(self.trunk, pack, self.device), self.model.get_output_embeddings()
+            if type(head) is torch.nn.Linear and head.bias is None and self._final_cap is None:
+                return head_logprobs(hidden, head.weight, targets, self.temperature, entropy_gradient)
+            chunks = zip(hidden.split(LOGIT_ROWS), targets.split(LOGIT_ROWS), strict=True)
+            if len(hidden) <= HELD_ROWS:
                 parts = [self._token_logprobs(h, t, entropy_gradient) for h, t in chunks]
             else:  # too many logits to hold: they are computed again going backward
                 parts = [checkpoint(self._token_logprobs, *c, entropy_gradient, use_reentrant=False) for c in chunks]

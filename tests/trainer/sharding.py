@@ -6,9 +6,10 @@ import numpy as np
 import torch
 
 from tests.trainer.groups import make_group
-from trainer import policy as policies
+from trainer import token_logprobs
 from trainer.learned import LearnedLog
 from trainer.optimizer import make_optimizer
+from trainer.policy import Policy
 from trainer.sharded import ShardedPolicy, load_optimizer_state, optimizer_state
 from trainer.team import ALONE, Team
 from trainer.trainer_config import TrainerConfig
@@ -28,7 +29,7 @@ def rounds():
 def learn(model, settings, team=ALONE):
     """Both rounds: for each the metrics, what was seen of the tokens, the weights, and the optimiser's state."""
     torch.set_num_threads(1)
-    policies._LOGIT_ROWS, policies._HELD_CHUNKS = 16, 1  # several chunks a pack, computed again going backward
+    token_logprobs.LOGIT_ROWS, token_logprobs.HELD_ROWS = 16, 16  # several chunks a pack, computed again going backward
     config = TrainerConfig(**LOOSE | settings)
     policy = _policy(model, team, config.memory)
     reference = _policy(model, team) if config.kl_coefficient else None
@@ -45,7 +46,7 @@ def learn(model, settings, team=ALONE):
 
 def _policy(model, team, memory=None):
     if team is ALONE:
-        return policies.Policy(model, "float32", 1.0, memory)
+        return Policy(model, "float32", 1.0, memory)
     return ShardedPolicy(model, "float32", 1.0, team, memory)
 
 
