@@ -52,7 +52,12 @@ class ChatRenderer:
             raise ConfigError("the tokenizer has no chat template; take a model that has one (see docs/models.md)")
         self.format = choose_format(tool_format, self._template)
         self._added = AddedTokens(tokenizer)
-        self._base = self._render(_HISTORY, (), generation_prompt=False)
+        self._no_tools: Tools | None = None
+        try:
+            self._base = self._render(_HISTORY, (), generation_prompt=False)
+        except ConfigError:  # Hermes' own template goes through the tools without asking whether there are any
+            self._no_tools = ()
+            self._base = self._render(_HISTORY, (), generation_prompt=False)
         if _SAID not in self._base:
             raise ConfigError("the chat template drops what the assistant said; a training template is needed")
         self._abilities = try_template(lambda messages, tools: self._render(messages, tools, generation_prompt=False))
@@ -187,7 +192,7 @@ class ChatRenderer:
 
     def _render(self, messages: Sequence[Message], tools: Sequence[Any], generation_prompt: bool) -> str:
         rows = [self._row(m) for m in messages]
-        return render_template(self.tokenizer, self._template, rows, tools, generation_prompt)
+        return render_template(self.tokenizer, self._template, rows, tools or self._no_tools, generation_prompt)
 
     def _row(self, message: Message) -> dict[str, Any]:
         calls = tuple(replace(c, id=self.format.call_id(c.id)) for c in message.tool_calls)
@@ -196,9 +201,16 @@ class ChatRenderer:
 
 
 def render_template(
-    tokenizer: Any, template: str, rows: Sequence[Mapping[str, Any]], tools: Tools, generation_prompt: bool = False
+    tokenizer: Any,
+    template: str,
+    rows: Sequence[Mapping[str, Any]],
+    tools: Tools | None,
+    generation_prompt: bool = False,
 ) -> str:
     """The text that a chat template makes of messages in the OpenAI layout.
+
+    Args:
+        tools: None is what templates expect where there are none; few take an empty list as that.
 
     Raises:
         ConfigError: the template fails.
@@ -206,7 +218,7 @@ def render_template(
     try:
         return tokenizer.apply_chat_template(
             list(rows),
-            tools=list(tools) or None,
+            tools=None if tools is None else list(tools),
             chat_template=template,
             tokenize=False,
             add_generation_prompt=generation_prompt,

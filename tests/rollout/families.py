@@ -43,38 +43,39 @@ class Family:
 
 
 _CALL_TAGS = ("<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>", "<think>", "</think>")
-_DEEPSEEK = ("calls▁begin", "calls▁end", "call▁begin", "call▁end", "outputs▁begin", "outputs▁end", "output▁begin")
+_LLAMA = ("<|start_header_id|>", "<|end_header_id|>", "<|eom_id|>", "<|python_tag|>", "<|end_of_text|>")
+_MISTRAL = (
+    "[INST]",
+    "[/INST]",
+    "[TOOL_CALLS]",
+    "[AVAILABLE_TOOLS]",
+    "[/AVAILABLE_TOOLS]",
+    "[TOOL_RESULTS]",
+    "[/TOOL_RESULTS]",
+)
+_DEEPSEEK = (
+    "<｜User｜>",
+    "<｜Assistant｜>",
+    *(f"<｜tool▁{name}▁{edge}｜>" for name in ("calls", "call", "outputs", "output") for edge in ("begin", "end")),
+    "<｜tool▁sep｜>",
+)
 FAMILIES = {
     "chatml": Family("<|im_end|>", ("<|im_start|>", "<|endoftext|>"), bos="<|im_start|>"),
     "qwen25": Family("<|im_end|>", ("<|im_start|>", "<|endoftext|>"), _CALL_TAGS[:2]),
     "qwen3": Family("<|im_end|>", ("<|im_start|>", "<|endoftext|>"), _CALL_TAGS),
     "qwen3_coder": Family("<|im_end|>", ("<|im_start|>", "<|endoftext|>"), _CALL_TAGS),
-    "llama3": Family(
-        "<|eot_id|>",
-        ("<|start_header_id|>", "<|end_header_id|>", "<|eom_id|>", "<|python_tag|>", "<|end_of_text|>"),
-        bos="<|begin_of_text|>",
-    ),
-    "mistral": Family(
+    "hermes3": Family("<|im_end|>", ("<|im_start|>", "<|end_of_text|>"), _CALL_TAGS[:4], bos="<|begin_of_text|>"),
+    "llama3": Family("<|eot_id|>", _LLAMA, bos="<|begin_of_text|>"),
+    "llama3_pythonic": Family("<|eot_id|>", _LLAMA, bos="<|begin_of_text|>"),
+    "mistral": Family("</s>", _MISTRAL, bos="<s>", spaces="▁"),
+    "mistral_v11": Family(
         "</s>",
-        (
-            "[INST]",
-            "[/INST]",
-            "[TOOL_CALLS]",
-            "[AVAILABLE_TOOLS]",
-            "[/AVAILABLE_TOOLS]",
-            "[TOOL_RESULTS]",
-            "[/TOOL_RESULTS]",
-        ),
+        (*_MISTRAL, "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[ARGS]"),
         bos="<s>",
-        spaces="▁",
     ),
     "gemma": Family("<eos>", ("<start_of_turn>", "<end_of_turn>"), bos="<bos>", spaces="▁ between"),
-    "deepseek": Family(
-        "<｜end▁of▁sentence｜>",
-        ("<｜User｜>", "<｜Assistant｜>", *(f"<｜tool▁{name}｜>" for name in (*_DEEPSEEK, "output▁end", "sep"))),
-        _CALL_TAGS[4:],
-        bos="<｜begin▁of▁sentence｜>",
-    ),
+    "deepseek": Family("<｜end▁of▁sentence｜>", _DEEPSEEK, _CALL_TAGS[4:], bos="<｜begin▁of▁sentence｜>"),
+    "deepseek31": Family("<｜end▁of▁sentence｜>", _DEEPSEEK, _CALL_TAGS[4:], bos="<｜begin▁of▁sentence｜>"),
     "gpt_oss": Family(
         "<|return|>", ("<|start|>", "<|message|>", "<|channel|>", "<|constrain|>", "<|end|>", "<|call|>")
     ),
