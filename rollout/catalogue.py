@@ -19,15 +19,17 @@ from rollout.trajectory import Trajectory
 _COLUMNS = ("group", "env", "split", "difficulty", "value", "status", "fault", "finish", "sampled_tokens", "seconds")
 _COLUMNS_OF_1 = ("group", "task", "value", "score", "finish", "loss_mask", "seconds")
 _STEP = re.compile(r"(step|unused)-(\d+)")
+_KEPT = re.compile(r"group-(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """Where a trajectory stands (`path`, `row`) and what one looks for in it.
 
-    `stage` is the kind of its file: `grpo` for rounds, `unused` for what was played and not learned from, `experts`,
-    or `eval-NAME`; `step` is the round, else None. `value` is the score, None where nobody could judge; `status` says
-    whose fault it was and `fault` its kind, which is empty where there was none.
+    `stage` is the kind of its file: `grpo` for rounds, `unused` for what was played and not learned from, `playing` for
+    the groups of a round that is still being played, `experts`, or `eval-NAME`; `step` is the round, else None.
+    `value` is the score, None where nobody could judge; `status` says whose fault it was and `fault` its kind, which is
+    empty where there was none.
     """
 
     path: Path
@@ -44,6 +46,11 @@ class Entry:
     finish: str
     sampled_tokens: int
     seconds: float
+
+    @property
+    def file(self) -> str:
+        """Names its file among those of the run."""
+        return f"{self.path.parent.name}-{self.path.stem}" if self.stage == "playing" else self.path.stem
 
     def read(self) -> Trajectory:
         """The whole trajectory."""
@@ -124,6 +131,12 @@ def trajectory_files(folder: Path) -> list[Path]:
     return found
 
 
+def kept_files(folder: Path) -> list[Path]:
+    """The groups that have ended of the rounds that a run is still playing, a file each."""
+    rounds = {path.stem for path in (folder / "trajectories").glob("step-*.parquet")}
+    return sorted(p for p in (folder / "playing").glob("step-*/group-*.parquet") if p.parent.name not in rounds)
+
+
 def scan(path: Path) -> list[Entry]:
     """The entries of one file, in its order; tokens and texts are not read.
 
@@ -137,6 +150,8 @@ def scan(path: Path) -> list[Entry]:
         columns, complete = _READING[stored_version(file, path)]
         try:
             rows = [complete(row) for row in file.read(columns=list(columns)).to_pylist()]
+            if stage == "playing":
+                rows = [row | {"group": int(_KEPT.fullmatch(path.stem)[1])} for row in rows]
             return [Entry(path, i, stage, step, **{name: row[name] for name in _COLUMNS}) for i, row in enumerate(rows)]
         except (OSError, pa.ArrowException, KeyError, ValueError) as error:
             raise CheckpointError(f"{path}: no trajectories ({error}); delete it to have it made again") from error
@@ -154,8 +169,11 @@ def scan_all(folder: Path, wanted: Filter | None = None) -> Iterator[Entry]:
 def stage_of(path: Path) -> tuple[str, int | None]:
     """Stage and round that a file's name says: `step-00003.parquet` is round 3 of `grpo`.
 
-    `unused-00003.parquet` holds what was played for round 3 and not learned from.
+    `unused-00003.parquet` holds what was played for round 3 and not learned from, `step-00003/group-00001.parquet` a
+    group of round 3 while others are still played.
     """
+    if _KEPT.fullmatch(path.stem) and (match := _STEP.fullmatch(path.parent.name)):
+        return "playing", int(match[2])
     match = _STEP.fullmatch(path.stem)
     return ("grpo" if match[1] == "step" else "unused", int(match[2])) if match else (path.stem, None)
 

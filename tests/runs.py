@@ -129,6 +129,11 @@ class RunMaker:
         made_up = {"entropy": 1.4 * 0.97**step, "mismatch": 0.02 + 0.005 * rng.random(), "grad_norm": 1 + rng.random()}
         log.write({"step": step, **rollout_metrics(groups, 4.0 + rng.random(), step), **made_up})
 
+    def begin(self, step: int, skill: float, failing: int = 0) -> None:
+        """The first group of a round has ended, the others are still being played."""
+        groups = self.play(self.mixture.training(1, 0, "grpo", step), GROUP_SIZE, skill, step, failing)
+        write_groups(self.folder / "playing" / f"step-{step:05d}" / "group-00002.parquet", groups)
+
     def finish(self) -> None:
         """Says that the run is over."""
         write_json_atomically(self.folder / "summary.json", {"name": self.config.name})

@@ -1,11 +1,8 @@
 """Greedy evaluation of a model on held-out tasks: the same tasks for every model, so that gains are paired."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-
-import numpy as np
 
 from envs.base import Task
 from rewards.errors import EnvError
@@ -19,7 +16,7 @@ from rollout.vllm_actor import VllmSettings
 from trainer.compare import Outcome, write_outcomes
 from trainer.config import RolloutConfig
 from trainer.logs import Display
-from trainer.rollout_metrics import errors_shown
+from trainer.rollout_metrics import Tally
 from trainer.tasks import Mixture
 
 
@@ -59,17 +56,11 @@ def evaluate_with_bar(
 ) -> list[Group]:
     """`evaluate` on `count` held-out tasks with a progress bar."""
     tasks = mixture.held_out(count)
-    scores: list[float] = []
-    errors: Counter[str] = Counter()
+    tally = Tally()
     with display.bar(f"evaluate {name}", len(tasks)) as bar:
 
         def seen(trajectory: Trajectory) -> None:
-            if trajectory.score.value is None:
-                errors[f"errors/{trajectory.score.fault}"] += 1
-            else:
-                scores.append(trajectory.score.value)
-            mean = f"mean score {np.mean(scores):.3f}" if scores else "none judged"
-            bar.advance(mean + errors_shown(errors))
+            bar.advance(tally.add(trajectory))
 
         return runner.run(evaluate(engine, renderer, mixture, tasks, rollout, seen))
 

@@ -169,3 +169,7 @@ class Bar:
             left = each * (self.total - self.done)
             minutes = f"{int(left // 60)}:{int(left % 60):02d} left"
             self._display.say(f"  {self._name} {self.done}/{self.total}  {text}  {minutes}")
+
+    def tell(self, text: str) -> None:
+        """Shows `text` in a terminal until the next step or text."""
+        self._progress.update(self._task, text=text)

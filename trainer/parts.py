@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from rollout.episode import Limits
 from rollout.models import load_renderer
 from rollout.ray_session import start_ray
 from rollout.schedule import Slots
-from rollout.trajectory import Group
+from rollout.trajectory import Group, Trajectory
 from rollout.vllm_engine import VllmEngine
 from rollout.workers import EnvWorkers, WorkerSettings
 from trainer.config import Config, RolloutConfig
@@ -71,8 +71,8 @@ class Parts:
             return_freed_memory()
             await self.engine.wake_up()
 
-    def player(self) -> Player:
-        """What the rounds are played with, as `rollout` says."""
+    def player(self, on_episode: Callable[[Trajectory], None]) -> Player:
+        """What the rounds are played with, as `rollout` says; `on_episode` sees every episode as it ends."""
         settings = self.config.rollout
         return Player(
             self.mixture.make_world,
@@ -80,6 +80,7 @@ class Parts:
             self.renderer,
             Limits(settings.max_context, settings.step_seconds, settings.straggler_seconds),
             Slots(settings.concurrency, self.mixture.concurrency),
+            on_episode=on_episode,
         )
 
     async def expert_groups(self, tasks: Sequence[Task]) -> list[Group]:

@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from rollout.trajectory import Group
+from rollout.trajectory import Group, Trajectory
 from trainer.alarms import alarms
 from trainer.checkpoint import CheckpointStore, ranking
 from trainer.curriculum import Curriculum, Plan, plan_metrics
@@ -21,7 +21,7 @@ from trainer.learner import Learner, make_learner
 from trainer.lessons import Lesson
 from trainer.logs import Bar, MetricsLog, read_metrics
 from trainer.parts import Parts
-from trainer.rollout_metrics import errors_shown, rollout_metrics
+from trainer.rollout_metrics import Tally, errors_shown, rollout_metrics
 from trainer.rounds import Rounds
 from trainer.throughput import make_throughput
 
@@ -65,7 +65,13 @@ class Reinforcement:
         parts, settings = self.parts, self.config.trainer
         await parts.weights.send(self.policy, first)
         start = self._mean_reward(0) if first else None
-        rounds = Rounds(self.config, self.folder, parts.mixture, parts.player(), first, self._plan)
+        self.tally = Tally()
+
+        def seen(trajectory: Trajectory) -> None:
+            said = self.tally.add(trajectory)
+            bar.tell(f"{self.tally.episodes} episodes  {said}")
+
+        rounds = Rounds(self.config, self.folder, parts.mixture, parts.player(seen), first, self._plan)
         try:
             for step in range(first, settings.steps):
                 row = await self._step(rounds, step, learner)
@@ -82,7 +88,7 @@ class Reinforcement:
     async def _step(self, rounds: Rounds, step: int, learner: Learner) -> dict[str, float]:
         started, restarts = time.monotonic(), self.parts.engine.restarts
         played = await rounds.take(step)
-        sampled = time.monotonic()
+        sampled, self.tally = time.monotonic(), Tally()
         log = LearnedLog(played.groups)
         async with self.parts.engine_asleep():
             learned = await self._update(played.groups, step, learner, log)

@@ -59,6 +59,28 @@ def rollout_metrics(groups: Sequence[Group], seconds: float, version: int) -> di
     return row
 
 
+class Tally:
+    """What the episodes that have ended so far earned, and how many had no verdict."""
+
+    def __init__(self) -> None:
+        self._scores: list[float] = []
+        self._errors: Counter[str] = Counter()
+
+    def add(self, trajectory: Trajectory) -> str:
+        """Counts an episode; says all so far in a few words: `mean score 0.412  errors: 3 hung`."""
+        if trajectory.score.value is None:
+            self._errors[f"errors/{trajectory.score.fault}"] += 1
+        else:
+            self._scores.append(trajectory.score.value)
+        mean = f"mean score {np.mean(self._scores):.3f}" if self._scores else "none judged"
+        return mean + errors_shown(self._errors)
+
+    @property
+    def episodes(self) -> int:
+        """How many it has counted."""
+        return len(self._scores) + self._errors.total()
+
+
 def errors_shown(counts: Mapping[str, float]) -> str:
     """`  errors: 3 hung, 1 raised` of a row of metrics or of counts by kind; empty where there were none."""
     kinds = {name.removeprefix("errors/"): int(n) for name, n in counts.items() if name.startswith("errors/")}

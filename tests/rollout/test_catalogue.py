@@ -88,6 +88,7 @@ def test_a_folder_without_trajectories_is_named(tmp_path):
 
 def test_names_are_read(tmp_path):
     assert stage_of(tmp_path / "step-00012.parquet") == ("grpo", 12)
+    assert stage_of(tmp_path / "step-00012" / "group-00003.parquet") == ("playing", 12)
     assert stage_of(tmp_path / "eval-base.parquet") == ("eval-base", None)
     assert short_name("postgym/Weather-v0") == "Weather"
 

@@ -1,3 +1,4 @@
+import io
 import json
 import subprocess
 import sys
@@ -70,3 +71,12 @@ def test_progress_outside_a_terminal_is_plain_lines(capsys):
     out = capsys.readouterr().out
     assert "grpo 2/3  reward 0.5" in out
     assert "left" in out
+
+
+def test_a_bar_tells_in_a_terminal_what_goes_on_and_a_log_file_is_spared_it():
+    for terminal in (True, False):
+        out = io.StringIO()
+        with Display(Console(file=out, force_terminal=terminal, width=150)).bar("grpo", 3, lines=True) as bar:
+            bar.tell("3 episodes  errors: 1 hung")
+        assert ("3 episodes  errors: 1 hung" in out.getvalue()) == terminal
+        assert bar.done == 0

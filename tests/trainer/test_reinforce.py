@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import itertools
 import json
 
 import numpy as np
@@ -14,7 +15,7 @@ from rewards.errors import EngineError
 from rollout.store import read_groups
 from tests.trainer.small_engine import PaysAnything, SmallEngine
 from trainer.config import load_config
-from trainer.logs import Display, PhaseLog
+from trainer.logs import Bar, Display, PhaseLog
 from trainer.parts import Parts
 from trainer.policy import Policy
 from trainer.reinforce import Reinforcement
@@ -84,6 +85,25 @@ def test_in_turns_a_killed_stage_ends_with_the_parameters_of_an_undisturbed_one(
     assert not torch.equal(whole.policy.parameters[0], stage("new", 0).policy.parameters[0])
     for one, other in zip(whole.policy.parameters, resumed.policy.parameters, strict=True):
         assert torch.equal(one, other)
+
+
+def test_while_a_round_is_played_it_is_told_what_its_episodes_earn_and_how_many_fail(stage, monkeypatch):
+    playing, told = stage("told", 0), []
+    mixture, number = playing.parts.mixture, itertools.count()
+
+    def make_env(env_id):
+        env = type(mixture).make_env(mixture, env_id)
+        if next(number) == 1:
+            env.step = lambda action: 1 / 0
+        return env
+
+    mixture.make_world = make_env
+    monkeypatch.setattr(Bar, "tell", lambda bar, text: told.append((bar.done, text)))
+    run(playing)
+    first = [text for done, text in told if done == 0]
+    assert [text.split()[0] for text in first] == ["1", "2", "3", "4"]
+    assert sum("errors: 1 raised" in text for text in first) >= 3, "from the moment that it failed"
+    assert not any("errors" in text for done, text in told if done == 1), "the next round is counted anew"
 
 
 @pytest.mark.parametrize("staleness", [1, 2])

@@ -8,7 +8,7 @@ from rewards.score import Part, Score, Status, failure
 from rewards.transcript import CallRecord, Transcript
 from rollout.trajectory import Group
 from tests.trainer.groups import make_group
-from trainer.rollout_metrics import errors_shown, repetition, rollout_metrics
+from trainer.rollout_metrics import Tally, errors_shown, repetition, rollout_metrics
 
 
 def changed(group, *changes):
@@ -42,6 +42,19 @@ def test_errors_are_told_by_kind_with_the_most_frequent_first(group):
     failed = [{"score": failure(Status.INFRA_ERROR, "", kind)} for kind in (Fault.BAD_REWARD, Fault.HUNG, Fault.HUNG)]
     assert errors_shown(rollout_metrics([changed(group, *failed)], 1.0, 0)) == "  errors: 2 hung, 1 bad reward"
     assert errors_shown(rollout_metrics([group], 1.0, 0)) == ""
+
+
+def test_what_has_ended_so_far_is_told_episode_by_episode(group):
+    tally = Tally()
+    failed = replace(group.trajectories[0], score=failure(Status.INFRA_ERROR, "", Fault.BAD_REWARD))
+    said = [tally.add(t) for t in (failed, *group.trajectories[:2], failed)]
+    assert said == [
+        "none judged  errors: 1 bad reward",
+        "mean score 1.000  errors: 1 bad reward",
+        "mean score 0.500  errors: 1 bad reward",
+        "mean score 0.500  errors: 2 bad reward",
+    ]
+    assert tally.episodes == 4
 
 
 def test_lengths_count_sampled_tokens_and_the_share_of_episodes_that_ran_into_a_limit(group):

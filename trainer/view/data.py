@@ -14,7 +14,7 @@ import numpy as np
 
 from rewards.errors import ConfigError, PostgymError, nearest
 from rewards.files import read_json
-from rollout.catalogue import Entry, Filter, scan, trajectory_files
+from rollout.catalogue import Entry, Filter, kept_files, scan, trajectory_files
 from rollout.trajectory import Trajectory
 from trainer.algorithms import ALGORITHMS
 from trainer.learned import learned_path, read_learned
@@ -65,6 +65,7 @@ class RunData:
             files = trajectory_files(self.folder)
         except ConfigError:  # none yet
             files = []
+        files += kept_files(self.folder)
         seen: dict[Path, tuple[_Stamp, list[Entry]]] = {}
         broken: dict[str, str] = {}
         with self._lock:
@@ -74,7 +75,8 @@ class RunData:
                     known = self._seen.get(path)
                     seen[path] = known if known and known[0] == stamp else (stamp, scan(path))
                 except (PostgymError, OSError) as error:
-                    broken[path.name] = str(error)
+                    if path.exists():  # a round that is whole takes the place of its groups
+                        broken[path.name] = str(error)
             self._seen = seen
         entries = [entry for _, found in seen.values() for entry in found]
         return entries, [stamp for stamp, _ in seen.values()], broken
@@ -96,6 +98,7 @@ class RunData:
             "finished": finished,
             "episodes": len(entries),
             "errors": sum(e.value is None for e in entries),
+            "playing": sum(e.stage == "playing" for e in entries),
             "stages": stages,
             "facets": facets,
             "broken": broken,
@@ -140,7 +143,7 @@ class RunData:
         Raises:
             ConfigError: there is no such episode.
         """
-        entry = next((e for e in self.entries() if e.path.stem == file and e.row == row), None)
+        entry = next((e for e in self.entries() if e.file == file and e.row == row), None)
         if entry is None:
             raise ConfigError(f"{self.folder} has no episode {file}#{row}")
         t = entry.read()
@@ -231,7 +234,7 @@ def shown_score(t: Trajectory) -> Json:
 def _listed(entry: Entry) -> Json:
     names = ("row", "stage", "step", "group", "env", "split", "difficulty", "value", "status", "fault", "finish")
     light = {name: getattr(entry, name) for name in names}
-    return {"file": entry.path.stem, **light, "tokens_sampled": entry.sampled_tokens, "seconds": entry.seconds}
+    return {"file": entry.file, **light, "tokens_sampled": entry.sampled_tokens, "seconds": entry.seconds}
 
 
 def _errors(message: Any) -> Json:

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from rewards.errors import PostgymError
 from rollout.catalogue import Entry, short_name
 from trainer.view.data import SORTS, RunData
 
@@ -112,6 +113,9 @@ def _episodes(data: RunData) -> Table:
 
 def _said_last(entry: Entry) -> str:
     """The assistant's last words on one line, without what would steer the terminal."""
-    messages = entry.read().transcript.messages
+    try:
+        messages = entry.read().transcript.messages
+    except PostgymError:  # its round is whole now and stands in another file
+        return ""
     said = next((m.content for m in reversed(messages) if m.role == "assistant" and m.content), "")
     return " ".join("".join(c if c.isprintable() else " " for c in said).split())[:_SAID]

@@ -1,3 +1,4 @@
+import copy
 import json
 import shutil
 
@@ -7,6 +8,7 @@ import pytest
 from rewards.errors import ConfigError
 from rollout.catalogue import Filter, scan
 from rollout.store import read_groups, read_trajectory
+from tests.runs import GROUP_SIZE
 from trainer.advantages import group_normalised
 from trainer.learned import learned_path, read_learned
 from trainer.view.data import RunData
@@ -45,6 +47,23 @@ def test_the_version_changes_with_the_run_and_only_then(copied):
     (copied.folder / "summary.json").write_text("{}")
     assert copied.overview()["version"] not in (before, grown["version"])
     assert copied.overview()["finished"]
+
+
+def test_a_round_that_is_being_played_shows_the_groups_that_have_ended(copied, made_run):
+    maker = copy.copy(made_run)
+    maker.folder = copied.folder
+    maker.begin(3, 0.5, failing=1)
+    found = copied.overview()
+    assert (found["episodes"], found["playing"], found["errors"]) == (78 + GROUP_SIZE, GROUP_SIZE, 2)
+    rows = copied.episodes(Filter(stage="playing"))["rows"]
+    assert [(row["step"], row["group"]) for row in rows] == [(3, 2)] * GROUP_SIZE
+    assert copied.episodes(Filter())["rows"][0] == rows[0], "the newest are first"
+    shown = copied.episode(rows[0]["file"], rows[0]["row"])
+    assert (shown["stage"], bool(shown["messages"]), shown["tokens"]["advantages"]) == ("playing", True, None)
+    assert "playing" in copied.overview()["facets"]["stage"]
+    maker.step(3, 0.5)
+    assert copied.overview()["episodes"] == 94, "they stand in the round's file now, and count once"
+    assert copied.overview()["playing"] == 0
 
 
 def test_looking_changes_nothing_in_the_folder(copied):

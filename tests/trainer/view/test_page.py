@@ -204,6 +204,10 @@ def test_new_rounds_appear_without_a_reload_and_leave_the_reader_in_peace(browse
         page.wait_for_selector(".tokens span")
         page.evaluate("window.notReloaded = true")
         page.locator("input[value=logprob]").check(force=True)
+        maker.begin(3, 0.9)
+        until(page, "document.querySelector('#facts').innerText.includes('4 of them of rounds being played')")
+        until(page, "document.querySelector('.row').innerText.includes('round 3')")
+        assert page.locator("#state").inner_text() == "round 3 of 40", "which is not over yet"
         maker.step(3, 0.9)
         until(page, "document.querySelector('#state').innerText === 'round 4 of 40'")
         until(page, "document.querySelector('.row').innerText.includes('round 3')")

@@ -56,7 +56,8 @@ function showHead() {
   const state = byId("state");
   state.className = run.finished ? "chip good" : "chip live";
   state.textContent = run.finished ? "finished" : run.steps ? `round ${run.done} of ${run.steps}` : "running";
-  const facts = [run.model, run.algorithm, `${run.episodes} episodes`, run.errors ? `${run.errors} not judged` : ""];
+  const playing = run.playing ? `${run.playing} of them of rounds being played` : "";
+  const facts = [run.model, run.algorithm, `${run.episodes} episodes`, playing, run.errors ? `${run.errors} not judged` : ""];
   byId("facts").textContent = facts.filter(Boolean).join(" · ");
 }
 
