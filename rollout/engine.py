@@ -1,4 +1,5 @@
 """The `Engine` protocol: token ids in, sampled token ids and logprobs out; and the engine that plays a script.
+`rollout/recorded.py` plays what a run has stored.
 
 `ChatEngine` is its sibling for models that are reached by messages only: they can be evaluated, not trained.
 """
