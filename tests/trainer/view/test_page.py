@@ -5,12 +5,14 @@ import re
 import shutil
 import time
 
+import numpy as np
 import pytest
 
 from rollout.catalogue import scan
 from rollout.store import read_groups, read_trajectory, write_groups
 from tests.runs import with_text
 from tests.serving import served
+from trainer.learned import learned_path, read_learned
 from trainer.view.server import make_app
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -154,6 +156,31 @@ def test_every_token_is_coloured_by_what_is_asked(page, address, maker):
     assert len(seen) == 5, "each shows something of its own"
 
 
+def test_a_tokens_colour_says_how_much_and_which_way(page, address, maker):
+    place, trajectory = learned(maker.folder)
+    kept = read_learned(learned_path(maker.folder / "trajectories" / "step-00001.parquet"))
+    known = kept[int(place.rsplit("/", 1)[1])]
+    page.goto(address + place)
+    page.wait_for_selector(".tokens span")
+
+    def sampled(way):
+        page.locator(f"input[value={way}]").check(force=True)
+        return [c for c, mine in zip(colours(page), trajectory.loss_mask, strict=True) if mine]
+
+    logprobs = trajectory.logprobs[trajectory.loss_mask]
+    strength = [int(re.search(r"(\d+)%", c)[1]) for c in sampled("logprob")]
+    by_logprob = [strength[i] for i in logprobs.argsort()]
+    assert by_logprob == sorted(by_logprob, reverse=True), "the less likely, the stronger"
+    assert len(set(by_logprob)) > 5
+    ratios = np.exp(known.trainer_logprobs - logprobs)
+    assert {("more" in c, ratio > 1) for c, ratio in zip(sampled("ratio"), ratios, strict=True)} == {
+        (True, True),
+        (False, False),
+    }
+    ways = {"good" if advantage >= 0 else "bad" for advantage in known.advantages}
+    assert {re.search(r"--(\w+)", c)[1] for c in sampled("advantage")} == ways
+
+
 def test_hovering_a_token_shows_its_id_and_numbers(page, address, maker):
     place, trajectory = learned(maker.folder)
     at = int(trajectory.loss_mask.argmax()) + 2
@@ -165,6 +192,21 @@ def test_hovering_a_token_shows_its_id_and_numbers(page, address, maker):
     assert all(word in said for word in ("ratio", "advantage", "version 1"))
     page.locator(".tokens span[data-at='0']").hover()
     assert "prompt" in page.locator("#tip").inner_text()
+
+
+def test_arrow_keys_go_through_the_tokens(page, address, maker):
+    place, trajectory = learned(maker.folder)
+    page.goto(address + place)
+    page.wait_for_selector(".tokens span")
+    page.locator(".tokens").focus()
+    for key, at in (("ArrowRight", 0), ("ArrowDown", 10), ("ArrowLeft", 9), ("End", len(trajectory.token_ids) - 1)):
+        page.keyboard.press(key)
+        assert page.locator(".tokens .at").get_attribute("data-at") == str(at)
+        said = page.locator("#tip").inner_text()
+        assert f"{at} of {len(trajectory.token_ids)}" in said
+        assert str(trajectory.token_ids[at]) in said
+    page.keyboard.press("Tab")
+    assert page.locator("#tip").is_hidden()
 
 
 def test_the_score_is_explained_point_by_point(page, address, maker):

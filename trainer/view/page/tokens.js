@@ -1,4 +1,4 @@
-// Every token of an episode, coloured by what one asks about, with its numbers on hover, focus or touch.
+// Every token of an episode, coloured by what one asks about, with its numbers on hover, touch or by arrow keys.
 
 import { el, hideTip, number, showTip } from "./dom.js";
 
@@ -46,7 +46,7 @@ let chosen = "mask"; // kept from episode to episode
 
 export function tokenView(tokens) {
   const spans = [];
-  const box = el("div", { class: "tokens" });
+  const box = el("div", { class: "tokens", tabindex: 0, role: "group", "aria-label": "tokens; arrow keys go through them" });
   const legend = el("div", { class: "legend" });
   const note = el("p", { class: "soft" });
   const paint = () => {
@@ -86,10 +86,7 @@ function draw(tokens, box, spans, from, to, paint) {
 }
 
 function explain(tokens, box) {
-  const show = (event) => {
-    const at = event.target.dataset?.at;
-    if (at === undefined) return hideTip();
-    const i = Number(at);
+  const tell = (i, x, y) => {
     const lines = [
       ["token", JSON.stringify(tokens.texts?.[i] ?? "")],
       ["id", String(tokens.ids[i])],
@@ -101,9 +98,42 @@ function explain(tokens, box) {
       if (tokens.advantages?.[i] != null) lines.push(["advantage", number(tokens.advantages[i], 4)]);
       lines.push(["weights", `version ${tokens.versions[i]}`]);
     } else lines.push(["given", i < tokens.prompt_length ? "prompt" : "environment or template"]);
-    showTip(lines, event.clientX, event.clientY);
+    showTip(lines, x, y);
+  };
+  const show = (event) => {
+    const at = event.target.dataset?.at;
+    if (at === undefined) return hideTip();
+    tell(Number(at), event.clientX, event.clientY);
   };
   box.addEventListener("pointermove", show);
   box.addEventListener("click", show);
   box.addEventListener("pointerleave", hideTip);
+  walk(box, tell);
+}
+
+const STEPS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -10, ArrowDown: 10 };
+
+// With the keyboard one token after the other is chosen: the whole text is one stop of the tab key.
+function walk(box, tell) {
+  let at = -1;
+  const choose = (to) => {
+    box.querySelector(".at")?.classList.remove("at");
+    const tokens = box.querySelectorAll("span[data-at]");
+    at = Math.max(0, Math.min(tokens.length - 1, to));
+    tokens[at].classList.add("at");
+    tokens[at].scrollIntoView({ block: "nearest" });
+    const place = tokens[at].getBoundingClientRect();
+    tell(at, place.left, place.bottom);
+  };
+  box.addEventListener("keydown", (event) => {
+    if (event.key in STEPS) choose(at < 0 ? 0 : at + STEPS[event.key]);
+    else if (event.key === "Home" || event.key === "End") choose(event.key === "Home" ? 0 : Infinity);
+    else if (event.key === "Escape") hideTip();
+    else return;
+    event.preventDefault();
+  });
+  box.addEventListener("blur", () => {
+    box.querySelector(".at")?.classList.remove("at");
+    hideTip();
+  });
 }
