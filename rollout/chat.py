@@ -14,9 +14,9 @@ from typing import Any
 from envs.actions import parse_action
 from rewards.errors import ConfigError
 from rewards.transcript import Message, ToolCall
-from rollout.roles import put_for, try_template
+from rollout.roles import WRITTEN, put_for, try_template, written_call
 from rollout.shield import AddedTokens
-from rollout.tool_formats import AUTO, HERMES, Tools, choose_format
+from rollout.tool_formats import AUTO, HERMES, Tools, choose_format, format_that_reads
 
 _SAID = "\ue002"  # a private-use character: what the assistant said, where a template's own text is looked for
 _HISTORY = (Message("user", "."), Message("assistant", _SAID))
@@ -60,7 +60,9 @@ class ChatRenderer:
             self._base = self._render(_HISTORY, (), generation_prompt=False)
         if _SAID not in self._base:
             raise ConfigError("the chat template drops what the assistant said; a training template is needed")
-        self._abilities = try_template(lambda messages, tools: self._render(messages, tools, generation_prompt=False))
+        self._abilities = try_template(self._shown)
+        if tool_format == AUTO and self._abilities.tools:
+            self._see_calls()
         self._set_ends(end_ids)
 
     def prompt_ids(self, messages: Sequence[Message], tools: Tools) -> list[int]:
@@ -135,6 +137,24 @@ class ChatRenderer:
     def ended(self, sampled_ids: Sequence[int]) -> bool:
         """Whether a sampled turn holds its end."""
         return len(sampled_ids) > 0 and sampled_ids[-1] in self.end_ids
+
+    def _shown(self, messages: Sequence[Message], tools: Sequence[Any]) -> str:
+        return self._render(messages, tools, generation_prompt=False)
+
+    def _see_calls(self) -> None:
+        """Takes the format that reads what the template writes.
+
+        Where none does, the template would tell the model a form that nobody reads: then tools and results are put
+        into words, as for a template that knows none.
+        """
+        written = written_call(self._shown)
+        if written is None:
+            return
+        closing = self._base.partition(_SAID)[2]
+        if found := format_that_reads(written.removesuffix(closing), WRITTEN, self.format):
+            self.format = found
+        else:
+            self.format, self._abilities = HERMES, replace(self._abilities, tools=False, results=False)
 
     def _set_ends(self, end_ids: Collection[int]) -> None:
         written = self._added.first(self._base.partition(_SAID)[2])

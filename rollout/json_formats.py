@@ -25,7 +25,7 @@ DEEPSEEK31_FORM = (
 )
 
 # Where a thinking tag or a model's frame begins: escaped inside of arguments, where it would end the call.
-FRAME = re.compile(r"<(?=/?think>|[|｜])|\[(?=TOOL_CALLS\]|ARGS\])")
+FRAME = re.compile(r"<(?=/?think>|[|｜])|\[(?=TOOL_CALLS\]|ARGS\]|CALL_ID\])")
 _SPACE = re.compile(r"\s*")
 _LLAMA_START = re.compile(r'\s*\{\s*"(?:name|type|function)"\s*:')
 _DEEPSEEK_CALL = re.compile(
@@ -130,7 +130,8 @@ def render_llama(message: Message) -> str:
     return message.content + mark + "; ".join(calls)
 
 
-# Mistral: [TOOL_CALLS] and a JSON list; newer models write [TOOL_CALLS]name[ARGS]{...} for each call
+# Mistral: [TOOL_CALLS] and a JSON list; newer models write [TOOL_CALLS]name[ARGS]{...} for each call, some of them with
+# [CALL_ID] and nine letters or digits behind the name
 
 
 def parse_mistral(text: str, tools: Tools = ()) -> Message:
@@ -143,11 +144,17 @@ def parse_mistral(text: str, tools: Tools = ()) -> Message:
     for block in blocks:
         values, rest, why = _mistral_values(block)
         for value in values:
-            calls.append(_call(value, "arguments", MISTRAL_FORM, f"call_{len(calls)}"))
+            calls.append(_call(value, "arguments", MISTRAL_FORM, _own_id(value) or f"call_{len(calls)}"))
         if why:
             calls.append(unread(why, MISTRAL_ARGS_FORM if "[ARGS]" in block else MISTRAL_FORM, f"call_{len(calls)}"))
         before += rest
     return Message("assistant", thought + before.strip(), tuple(calls))
+
+
+def _own_id(value: Any) -> str:
+    """The id that the model gave its call, by which its result is named; empty where it is none."""
+    given = value.get("id") if isinstance(value, dict) else None
+    return given if isinstance(given, str) and given and mistral_id(given) == given else ""
 
 
 def _mistral_values(block: str) -> tuple[list[Any], str, str]:
@@ -157,13 +164,14 @@ def _mistral_values(block: str) -> tuple[list[Any], str, str]:
         start = name.strip()
     else:
         start, body = "", block
+    start, _, call_id = start.partition("[CALL_ID]")
     body = body.lstrip()
     try:
         value, end = read_json(body)
     except ValueError as error:
         return [], "", str(error)
     if start:
-        return [{"name": start, "arguments": value}], body[end:], ""
+        return [{"name": start, "arguments": value, "id": call_id}], body[end:], ""
     values = value if isinstance(value, list) else [value]
     return values, body[end:], "" if values else "an empty list"
 

@@ -13,7 +13,7 @@ from rewards.transcript import Message, ToolCall
 from rollout.json_formats import Tools, write_json
 
 PYTHONIC_FORM = '[name(argument="value", other=1)]'
-_MARKS = re.compile(r"<\|python_(?:start|end|tag)\|>")
+_MARKS = re.compile(r"<\|(?:python_(?:start|end|tag)|tool_call_(?:start|end))\|>")  # of Llama and LFM
 _START = re.compile(r"\[\s*[^\W\d][\w.]*\s*\(")
 _LATER_START = re.compile(r"^\[\s*[^\W\d][\w.]*\s*\(", re.MULTILINE)
 _NAMES = {"true": True, "false": False, "null": None}

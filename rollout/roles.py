@@ -21,6 +21,7 @@ _TOOL = {
     },
 }
 _USER = Message("user", ".")
+WRITTEN = ToolCall("probe", {"x": "y"}, _CALL.id)
 
 Render = Callable[[Sequence[Message], Sequence[Mapping[str, Any]]], str]
 
@@ -71,6 +72,18 @@ def shows_tools(render: Render) -> bool:
         return _WORD in render((_USER,), (_TOOL,))
     except ConfigError:
         return False
+
+
+def written_call(render: Render) -> str | None:
+    """What a chat template writes from the call `WRITTEN` on; None where it writes no calls."""
+    try:
+        words = render((_USER, Message("assistant", _WORD)), ())
+        whole = render((_USER, Message("assistant", "", (WRITTEN,))), ())
+    except ConfigError:
+        return None
+    if WRITTEN.name not in whole:
+        return None
+    return whole[next(i for i, (a, b) in enumerate(zip(words, whole, strict=False)) if a != b) :]
 
 
 def put_for(

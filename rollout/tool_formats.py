@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from envs.actions import HERMES_FORM
 from rewards.errors import ConfigError, nearest
-from rewards.transcript import Message
+from rewards.transcript import Message, ToolCall
 from rollout.harmony_format import HARMONY_FORM, parse_harmony, render_harmony
 from rollout.json_formats import (
     DEEPSEEK31_FORM,
@@ -122,3 +122,12 @@ def choose_format(name: str, template: str) -> ToolFormat:
     if name not in FORMATS:
         raise ConfigError(f"no tool format {name!r}; {nearest(name, [AUTO, *FORMATS])}")
     return FORMATS[name]
+
+
+def format_that_reads(written: str, call: ToolCall, first: ToolFormat) -> ToolFormat | None:
+    """The format that reads `written` as `call`: `first` if it does, else any that does."""
+    for candidate in (first, *_KNOWN):
+        read = candidate.parse(written, ()).tool_calls
+        if [(c.name, c.arguments) for c in read] == [(call.name, call.arguments)]:
+            return candidate
+    return None

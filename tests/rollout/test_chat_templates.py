@@ -250,6 +250,50 @@ def test_the_template_tells_the_format(name, form):
     assert renderer_of(name).format.name == form
 
 
+def written_otherwise(before, after):
+    """A renderer of Qwen3 whose template writes calls in another way."""
+    template = tokenizer_of("qwen3").chat_template
+    assert before in template
+    return ChatRenderer(tokenizer_of("qwen3"), template.replace(before, after))
+
+
+QWEN_CALL = """<tool_call>
+{"name": "{{ call.function.name }}", "arguments": {{ call.function.arguments | tojson }}}
+</tool_call>"""
+
+
+@pytest.mark.parametrize(
+    ("written", "form"),
+    [
+        ("[TOOL_CALLS]{{ call.function.name }}[ARGS]{{ call.function.arguments | tojson }}", "mistral_args"),
+        (
+            "[{{ call.function.name }}({% for k in call.function.arguments %}{{ k }}='y'{% endfor %})]",
+            "pythonic",
+        ),
+    ],
+)
+def test_what_the_template_writes_outweighs_the_words_that_it_holds(written, form):
+    renderer = written_otherwise(QWEN_CALL, written)
+    assert "<tool_call>" in tokenizer_of("qwen3").chat_template.replace(QWEN_CALL, written)
+    assert renderer.format.name == form
+
+
+def test_where_nobody_reads_the_templates_calls_tools_are_put_into_words():
+    renderer = written_otherwise(QWEN_CALL, "<tool_call>{{ call.function.name }}: {{ call.function.arguments }}")
+    tokenizer = renderer.tokenizer
+    asked = tokenizer.decode(renderer.prompt_ids([ASK], TOOLS))
+    assert "Call one with <tool_call>{" in asked
+    assert "Write a call like this" not in asked, "or it were told a form that nobody reads"
+    env = Lookup()
+    t = asyncio.run(
+        run_episode(
+            env, env.sample_task(0), ScriptedEngine(env.expert, renderer.turn_ids), renderer, Sampling(500), LIMITS
+        )
+    )
+    assert t.score.value == 1
+    assert ChatRenderer(tokenizer, renderer._template, "pythonic").format.name == "pythonic", "set by hand it stays"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_model_that_wrote_a_broken_call_is_told_how_and_can_mend_it(name):
     renderer = renderer_of(name)

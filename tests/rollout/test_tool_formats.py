@@ -17,7 +17,8 @@ from rollout.tool_formats import FORMATS, choose_format
 NAMES = sorted(FORMATS)
 WORDS = """
 <tool_call> </tool_call> <think> </think> <function=f> </function> <parameter=a> </parameter>
-<|python_tag|> <|python_start|> [TOOL_CALLS] [ARGS] f(a=1) [f( **{ ) ] lambda: true None 1e999 NaN -
+<|python_tag|> <|python_start|> <|tool_call_start|> [TOOL_CALLS] [CALL_ID] [ARGS]
+f(a=1) [f( **{ ) ] lambda: true None 1e999 NaN -
 <|start|>assistant <|channel|> analysis commentary final to=functions.f <|message|> <|end|> <|call|> function
 <｜tool▁calls▁begin｜> <｜tool▁call▁begin｜> <｜tool▁sep｜> <｜tool▁call▁end｜> <｜tool▁calls▁end｜>
 """
@@ -149,10 +150,11 @@ VARIANTS = [
     ("llama", '<|python_tag|>{"name": "f", "parameters": {"a": 1}}'),
     ("llama", '{"type": "function", "name": "f", "parameters": {"a": 1}}'),
     ("llama", '{"name": "f", "arguments": {"a": 1}}'),
-    ("mistral", '[TOOL_CALLS][{"name": "f", "arguments": {"a": 1}, "id": "abcdefghi"}]'),
+    ("mistral", '[TOOL_CALLS][{"name": "f", "arguments": {"a": 1}, "id": "no id of theirs"}]'),
     ("mistral", '[TOOL_CALLS]f[ARGS]{"a": 1}'),
     ("mistral", '[TOOL_CALLS] {"name": "f", "arguments": {"a": 1}}'),
     ("pythonic", "<|python_start|>[f(a=1)]<|python_end|>"),
+    ("pythonic", "<|tool_call_start|>[f(a=1)]<|tool_call_end|>"),
     ("pythonic", "[f(**{'a': 1})]"),
     ("pythonic", "[\n  f(a=+1),\n]"),
     ("deepseek", WRITTEN["deepseek31"].partition("\n")[0]),
@@ -169,6 +171,18 @@ VARIANTS = [
 def test_what_models_write_beside_the_book_is_read(name, text):
     (call,) = FORMATS[name].parse(text, ()).tool_calls
     assert call == ToolCall("f", {"a": 1}, "call_0")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[TOOL_CALLS][{"name": "f", "arguments": {"a": 1}, "id": "abcDEF123"}]',
+        '[TOOL_CALLS]f[CALL_ID]abcDEF123[ARGS]{"a": 1}',
+    ],
+)
+def test_mistrals_call_keeps_the_id_that_the_model_gave_it(text):
+    (call,) = FORMATS["mistral_args"].parse(text, ()).tool_calls
+    assert call == ToolCall("f", {"a": 1}, "abcDEF123"), "by it the result is named"
 
 
 BROKEN = [
