@@ -8,19 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from rewards.errors import EngineError
-from rollout.ray_session import last_line
+from rollout.mail import Mail, engine_failure
 from rollout.routing import most_running
 from rollout.vllm_actor import VllmSettings
 
 _SHUTDOWN_SECONDS = 20
-
-
-class ActorDiedError(Exception):
-    """The actor that a call went to is gone, or lives on without the process that computes."""
-
-    def __init__(self, actor: Any, why: str) -> None:
-        super().__init__(why)
-        self.actor = actor
 
 
 class NoPlaceError(EngineError):
@@ -32,19 +24,21 @@ class Replica:
 
     Args:
         ray: the session.
-        actor_class: what is started; `VllmActor`, or a stand-in that is cheap to start.
+        actor_class: what is started: `VllmActor`, or another `SamplingActor` that is cheap to start.
 
     Attributes:
         alive: whether it answers requests with the newest weights.
         revival: what makes it alive again, when something does.
         restarts: how many actors of it died and were replaced.
         node: id of the Ray node where it is.
+        mail: takes turns to the actor.
     """
 
     def __init__(self, ray: Any, settings: VllmSettings, index: int, actor_class: type) -> None:
         self.index, self.alive, self.restarts, self.node = index, False, 0, ""
         self.revival: asyncio.Task | None = None
         self.actor: Any = None
+        self.mail: Mail | None = None
         self._ray, self._settings, self._class = ray, settings, actor_class
         self._group: Any = None
         self._bundle: dict[str, float] = {}
@@ -81,6 +75,7 @@ class Replica:
             scheduling_strategy=PlacementGroupSchedulingStrategy(placement_group=self._group),
         )
         self.actor = actor.remote(self._own_settings(), slot, peers)
+        self.mail = Mail(self._ray, self.actor)
 
     async def call(self, method: str, *arguments: Any) -> Any:
         """What a method of the actor returns.
@@ -100,10 +95,7 @@ class Replica:
             self._ray.cancel(result)  # whoever asked has gone: vLLM drops the request and frees its place
             raise
         except self._ray.exceptions.RayError as error:
-            why = f"the vLLM engine failed in {method}: {last_line(str(error))}"
-            if isinstance(error, self._ray.exceptions.RayActorError) or _reports_death(error):
-                raise ActorDiedError(actor, why) from error
-            raise EngineError(why) from error
+            raise engine_failure(self._ray, actor, method, error) from error
 
     def leave(self) -> None:
         """Ends the actor, gently if it still answers, and gives its place back."""
@@ -139,10 +131,6 @@ def _bundle(settings: VllmSettings, nodes: list[dict[str, Any]]) -> dict[str, fl
         return {"CPU": 0.01}
     each = math.ceil(settings.replicas / len(cpus))
     return {"CPU": round(min(cpus) / (each + 0.5), 3)}
-
-
-def _reports_death(error: Exception) -> bool:
-    return type(getattr(error, "cause", None)).__name__ == "EngineDeadError"
 
 
 def vllm_environment(settings: VllmSettings) -> dict[str, str]:

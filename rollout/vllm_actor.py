@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from rollout.mail import SamplingActor
 from rollout.processes import EndTogether, divide_cores, vllm_processes
 from rollout.transports import shared_folder
 from rollout.weights import weight_checksum
@@ -77,7 +78,7 @@ def vllm_arguments(settings: VllmSettings) -> dict[str, Any]:
     }
 
 
-class VllmActor:
+class VllmActor(SamplingActor):
     """Lives in its own process; the only place that imports vllm.
 
     Args:
@@ -85,6 +86,7 @@ class VllmActor:
     """
 
     def __init__(self, settings: VllmSettings, slot: int = 0, peers: int = 1) -> None:
+        super().__init__()
         cores = divide_cores(os.cpu_count() or 1, slot, peers, settings.tensor_parallel)
         os.environ["VLLM_CPU_OMP_THREADS_BIND"] = cores  # read when vllm is imported
         from vllm import SamplingParams
@@ -109,8 +111,8 @@ class VllmActor:
 
     async def generate(
         self, prompt_ids: list[int], max_tokens: int, temperature: float, seed: int | None, stop_ids: list[int]
-    ) -> tuple:
-        """One turn: sampled ids, a logprob each, why it ended, and the version of each token's weights."""
+    ) -> tuple[list[int], list[float], list[int], str]:
+        """See `SamplingActor.generate`."""
         self._requests += 1
         params = self._params(
             max_tokens=max_tokens,
@@ -128,7 +130,7 @@ class VllmActor:
             logprobs += [entry[token].logprob for entry, token in zip(new.logprobs, new.token_ids, strict=True)]
             # What was sampled before a pause has all come out when it begins, so these are of the weights of now.
             versions += [self._version] * len(new.token_ids)
-        return token_ids, logprobs, new.finish_reason, versions
+        return token_ids, logprobs, versions, new.finish_reason
 
     async def score(self, token_ids: list[int]) -> list[float]:
         """Logprobs of `token_ids[1:]` under the engine's weights."""

@@ -5,7 +5,7 @@ where there are any.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ import torch
 
 from rewards.errors import ConfigError, EngineError
 from rollout.engine import Completion, Request
+from rollout.mail import ActorDiedError
 from rollout.nccl import NcclTransport, ReplicaGroup
 from rollout.ray_session import last_line, start_ray
-from rollout.replica import ActorDiedError, NoPlaceError, Replica
+from rollout.replica import NoPlaceError, Replica
 from rollout.routing import Router
 from rollout.transports import FileTransport, ObjectStoreTransport, Weights
 from rollout.vllm_actor import VLLM_GIB, VllmActor, VllmSettings
@@ -32,7 +33,7 @@ class VllmEngine:
     gone) is left out, and tried again with each weight update.
 
     Args:
-        actor_class: what the replicas are made of; another than `VllmActor` is a stand-in with its methods.
+        actor_class: what the replicas are made of; another `SamplingActor` than `VllmActor` is a stand-in.
 
     Raises:
         ConfigError: a setting needs a GPU and there is none.
@@ -86,17 +87,11 @@ class VllmEngine:
 
     async def generate(self, request: Request) -> Completion:
         """Samples one turn. The task names the replica: its group's members and its own later turns share prefixes."""
-        s = request.sampling
-        ids, logprobs, finish, versions = await self._call(
-            request.task.id,
-            "generate",
-            *(list(request.prompt_ids), s.max_tokens, s.temperature, s.seed, list(request.stop_ids)),
-        )
-        return Completion(tuple(ids), tuple(logprobs), "stop" if finish == "stop" else "length", tuple(versions))
+        return await self._ask(request.task.id, lambda replica: replica.mail.generate(request))
 
     async def score(self, token_ids: list[int]) -> list[float]:
         """Logprobs of `token_ids[1:]` under the weights of one of the replicas."""
-        return await self._call("score", "score", token_ids)
+        return await self._ask("score", lambda replica: replica.call("score", token_ids))
 
     async def scores(self, token_ids: list[int]) -> list[list[float]]:
         """As `score`, of every living replica: proves what each of them holds."""
@@ -154,13 +149,13 @@ class VllmEngine:
         with ThreadPoolExecutor(len(self._replicas)) as at_once:
             list(at_once.map(Replica.leave, self._replicas))
 
-    async def _call(self, key: str, method: str, *arguments: Any) -> Any:
+    async def _ask(self, key: str, ask: Callable[[Replica], Awaitable[Any]]) -> Any:
         """Asks the replica for `key`, and another when it dies of it."""
         while True:
             alive = await self._living()
             replica = self._replicas[self._router.take(key, alive)]
             try:
-                return await replica.call(method, *arguments)
+                return await ask(replica)
             except ActorDiedError as death:
                 self._mourn(replica, death)
             finally:

@@ -21,10 +21,10 @@ from functools import partial
 from typing import Any
 
 from rollout.collect import collect_groups
-from rollout.engine import Completion, Engine, Request, Sampling, ScriptedEngine
+from rollout.engine import Engine, Sampling, ScriptedEngine
 from rollout.episode import Limits
+from rollout.mail import SamplingActor
 from rollout.models import DEFAULT_MODEL, load_renderer, resolve_model
-from rollout.ray_session import start_ray
 from rollout.vllm_actor import VllmSettings
 from rollout.vllm_engine import VllmEngine
 from rollout.workers import EnvWorkers, WorkerSettings
@@ -35,6 +35,7 @@ from scripts.bench.rollout_work import RawVllm, Recorder, ToolTurns, Work, World
 GROUP = 4
 OVERHEAD_MS = 1.0  # of a turn, at most
 _LIMITS = Limits(max_context=1024, step_seconds=60)
+_LONG = Limits(max_context=32_768, step_seconds=60)
 
 
 def tokens_per_second(
@@ -92,26 +93,20 @@ def against_vllm(options: argparse.Namespace) -> list[Ratio]:
     ]
 
 
-class _Expert:
-    """Says a fixed turn at once, from a process of its own as vLLM does."""
+def remote_expert(token_ids: Sequence[int]) -> VllmEngine:
+    """The engine with an actor that says a fixed turn at once: what is left is what a turn costs this process."""
 
-    def __init__(self, token_ids: list[int]) -> None:
-        self._turn = token_ids, [0.0] * len(token_ids)
+    class Expert(SamplingActor):
+        def __init__(self, *settings: Any) -> None:
+            super().__init__()
 
-    async def generate(self, prompt_ids: list[int]) -> tuple[list[int], list[float]]:
-        return self._turn
+        async def generate(self, *order: Any) -> tuple[Sequence[int], list[float], list[int], str]:
+            return token_ids, [0.0] * len(token_ids), [0] * len(token_ids), "stop"
 
+        async def shutdown(self) -> None:
+            pass
 
-class RemoteExpert:
-    """An `Engine` behind a Ray actor that needs no time: what is left is what a turn costs this process."""
-
-    def __init__(self, token_ids: list[int]) -> None:
-        self._actor = start_ray("local").remote(_Expert).options(num_cpus=0, max_concurrency=1_000).remote(token_ids)
-
-    async def generate(self, request: Request) -> Completion:
-        """The fixed turn."""
-        ids, logprobs = await self._actor.generate.remote(list(request.prompt_ids))
-        return Completion(tuple(ids), tuple(logprobs), "stop", (0,) * len(ids))
+    return VllmEngine(VllmSettings("none", kv_cache_gb=0), Expert)
 
 
 def cpu_per_turn(engine: Engine, renderer: Any, episodes: int) -> float:
@@ -119,7 +114,7 @@ def cpu_per_turn(engine: Engine, renderer: Any, episodes: int) -> float:
     tasks = [ToolTurns().sample_task(i) for i in range(episodes // GROUP)]
     sampling = Sampling(64, seed=0)
     started = time.process_time()
-    groups = asyncio.run(collect_groups(tasks, GROUP, lambda i: ToolTurns(), engine, renderer, sampling, _LIMITS))
+    groups = asyncio.run(collect_groups(tasks, GROUP, lambda i: ToolTurns(), engine, renderer, sampling, _LONG))
     spent = time.process_time() - started
     turns = sum(m.role == "assistant" for g in groups for t in g.trajectories for m in t.transcript.messages)
     return spent / turns * 1_000
@@ -129,10 +124,15 @@ def overhead(options: argparse.Namespace) -> list[Ratio]:
     """CPU time per turn against the goal, with experts in this process and behind a Ray actor."""
     renderer = load_renderer(resolve_model(options.model))
     env = ToolTurns()
-    here = ScriptedEngine(env.expert, renderer.turn_ids)
-    turn = renderer.turn_ids(renderer.prompt_ids(env.sample_task(0).prompt, ()), "I should like to see the next row.")
-    engines: list[tuple[str, Engine]] = [("scripted engine", here), ("engine in a Ray actor", RemoteExpert(turn))]
-    return [
+    prompt = renderer.prompt_ids(env.sample_task(0).prompt, ())
+    long = "The next row is what I should like to see. " * 180  # about 2,000 tokens
+    short_turn, long_turn = (renderer.turn_ids(prompt, text) for text in (env.expert(env.sample_task(0))(()), long))
+    engines: list[tuple[str, Engine]] = [
+        ("scripted engine", ScriptedEngine(env.expert, renderer.turn_ids)),
+        (f"engine in a Ray actor, {len(short_turn)} tokens", remote_expert(short_turn)),
+        (f"engine in a Ray actor, {len(long_turn):,} tokens", remote_expert(long_turn)),
+    ]
+    found = [
         compare(
             f"CPU of a turn, {name}",
             partial(cpu_per_turn, engine, renderer, 400),
@@ -144,6 +144,9 @@ def overhead(options: argparse.Namespace) -> list[Ratio]:
         )
         for name, engine in engines
     ]
+    for _, engine in engines[1:]:
+        engine.close()
+    return found
 
 
 def turns_per_second(renderer: Any, count: int, seconds: float, busy: bool) -> float:

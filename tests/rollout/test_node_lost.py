@@ -16,19 +16,21 @@ import numpy as np
 from envs.base import Task
 from rewards.errors import EngineError
 from rollout.engine import Request, Sampling
+from rollout.mail import SamplingActor
 from rollout.vllm_actor import VllmSettings
 from rollout.vllm_engine import VllmEngine
 
 
-class Light:
+class Light(SamplingActor):
     """Stands for `VllmActor`, and samples the version of its weights."""
 
     def __init__(self, settings, slot, peers):
+        super().__init__()
         self._version = 0
 
     async def generate(self, *arguments):
         await asyncio.sleep(0.5)
-        return [int(self._version)], [0.0], "stop", [self._version]
+        return [int(self._version)], [0.0], [self._version], "stop"
 
     async def load_weights(self, files, version, checksum):
         assert bytes(files["model.safetensors"]) == b"weights"

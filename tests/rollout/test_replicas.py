@@ -1,6 +1,7 @@
 """Two replicas of vLLM for real: they share requests, get weights through Ray's object store, outlive a death."""
 
 import asyncio
+from collections import Counter
 
 import numpy as np
 import psutil
@@ -11,8 +12,8 @@ from envs.base import Task
 from rewards.errors import ConfigError, EngineError
 from rewards.transcript import Message
 from rollout.engine import Request, Sampling
+from rollout.mail import Mail
 from rollout.processes import divide_cores
-from rollout.replica import Replica
 from rollout.vllm_actor import VllmSettings
 from rollout.vllm_engine import VllmEngine, check_memory
 from rollout.weights import weight_checksum
@@ -44,19 +45,21 @@ def asked(renderer, seed, **sampling):
 
 
 def test_both_serve_and_nobody_can_tell_which(pair, renderer, event_loop_runner, monkeypatch):
-    served, call = [], Replica.call
+    served, generate = [], Mail.generate
 
-    async def counted(replica, method, *arguments):
-        served.append(replica.index)
-        return await call(replica, method, *arguments)
+    async def counted(mail, request):
+        served.append(mail)
+        return await generate(mail, request)
 
-    monkeypatch.setattr(Replica, "call", counted)
+    monkeypatch.setattr(Mail, "generate", counted)
 
     async def go():
         return await asyncio.gather(*(pair.generate(asked(renderer, seed)) for seed in range(32)))
 
     completions = event_loop_runner.run(go())
-    assert {served.count(0), served.count(1)} <= set(range(10, 23))
+    shares = Counter(served).values()
+    assert len(shares) == 2
+    assert set(shares) <= set(range(10, 23))
     for seed, completion in enumerate(completions):
         assert completion.token_ids == completions[seed % 8].token_ids
 

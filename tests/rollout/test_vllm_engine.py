@@ -20,6 +20,7 @@ from rewards.transcript import Message
 from rollout.collect import collect_groups
 from rollout.engine import Request, Sampling
 from rollout.episode import Limits
+from rollout.mail import SamplingActor
 from rollout.vllm_actor import VllmSettings, serve_metrics
 from rollout.vllm_engine import VllmEngine, check_memory
 from tests.worlds import LikesEven, Lookup
@@ -257,10 +258,11 @@ def _engine_processes():
     raise AssertionError("no engine's process is found")
 
 
-class Mortal:
+class Mortal(SamplingActor):
     """Stands for the actor; dies of every request, or loses the process that computes."""
 
     def __init__(self, settings, slot, peers):
+        super().__init__()
         self._log, self._wholly = Path(settings.model) / "log", Path(settings.model).name == "wholly"
 
     async def update_weights(self, *weights):
