@@ -102,7 +102,7 @@ class _HeadLogprobs(torch.autograd.Function):
                 of_weight = part.float() if of_weight is None else of_weight.add_(part)
         if of_weight is not None:
             of_weight.index_add_(0, targets, scaled.float() * column)
-            of_weight = of_weight.to(weight.dtype)
+            of_weight = of_weight.to(weight.grad_dtype or weight.dtype)  # rounded weights may gather fp32 gradients
         return of_hidden.div_(ctx.temperature).to(hidden.dtype), of_weight, None, None, None
 
 
