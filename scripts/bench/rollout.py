@@ -4,7 +4,7 @@
     python -m scripts.bench.rollout --part overhead
 
 `engine` plays multi-turn tool episodes on real vLLM and then has raw vLLM (its offline `LLM`, the same settings, all
-turns there from the start) do the very same token work. Lockstep, as TRL's GRPOTrainer has it, is raw vLLM too: every
+turns there from the start) do the very same token work, both in the precision that a run takes here. Lockstep, as TRL's GRPOTrainer has it, is raw vLLM too: every
 episode of a batch generates a turn, then all their tools are awaited. That is kinder than TRL 1.16, which awaits the
 tools of one episode after those of another: this figure is worked out from the same run and told beside it.
 `overhead` is the CPU time of this process per turn, tokenising included, with experts for a model. `workers` needs
@@ -31,6 +31,7 @@ from rollout.workers import EnvWorkers, WorkerSettings
 from scripts.bench.ratios import Ratio, compare, of_pairs, parser, write
 from scripts.bench.rollout_simulator import simulations
 from scripts.bench.rollout_work import RawVllm, Recorder, ToolTurns, Work, Worlds, drawn_latencies
+from trainer.policy import faster_precision
 
 GROUP = 4
 OVERHEAD_MS = 1.0  # of a turn, at most
@@ -39,12 +40,18 @@ _LONG = Limits(max_context=32_768, step_seconds=60)
 
 
 def tokens_per_second(
-    runner: asyncio.Runner, engine: Engine, renderer: Any, options: argparse.Namespace, round_: int, wait: bool
+    runner: asyncio.Runner,
+    engine: Engine,
+    renderer: Any,
+    options: argparse.Namespace,
+    episodes: int,
+    round_: int,
+    wait: bool,
 ) -> tuple[float, list[list[Work]]]:
     """Sampled tokens per second of one round of tool episodes, and the token work that it was."""
-    tasks = [ToolTurns().sample_task(1_000 * round_ + i) for i in range(options.episodes // GROUP)]
+    tasks = [ToolTurns().sample_task(1_000 * round_ + i) for i in range(episodes // GROUP)]
     recorder = Recorder(engine)
-    worlds = Worlds(drawn_latencies(options.episodes), wait)
+    worlds = Worlds(drawn_latencies(episodes), wait)
     sampling = Sampling(options.max_new_tokens, seed=round_)
     started = time.perf_counter()
     groups = runner.run(
@@ -59,7 +66,7 @@ def against_vllm(options: argparse.Namespace) -> list[Ratio]:
     """Episodes on real vLLM against the same token work without them, and against lockstep batches."""
     model = resolve_model(options.model)
     renderer = load_renderer(model)
-    settings = VllmSettings(model, _LIMITS.max_context, options.concurrency)
+    settings = VllmSettings(model, _LIMITS.max_context, options.concurrency, precision=faster_precision())
     engine = VllmEngine(settings)
     raw = RawVllm(settings)
     measure = partial(tokens_per_second, engine=engine, renderer=renderer, options=options)
@@ -67,16 +74,17 @@ def against_vllm(options: argparse.Namespace) -> list[Ratio]:
     try:
         with asyncio.Runner() as runner:
             for round_ in range(options.repeats + 1):
-                ours, work = measure(runner, round_=2 * round_, wait=False)
+                episodes = options.episodes if round_ else min(options.episodes, options.concurrency)  # it warms up
+                ours, work = measure(runner, episodes=episodes, round_=2 * round_, wait=False)
                 offline = raw.offline(work)
-                late, late_work = measure(runner, round_=2 * round_ + 1, wait=True)
+                late, late_work = measure(runner, episodes=episodes, round_=2 * round_ + 1, wait=True)
                 late_offline = raw.offline(late_work)
                 together, one_by_one = raw.lockstep(late_work, options.concurrency)
                 _say(
                     f"round {round_}: {ours:.0f} tok/s, raw {offline:.0f}; with latency {late:.0f}, raw "
                     f"{late_offline:.0f}, lockstep {together:.0f}, tools in a row {one_by_one:.0f}"
                 )
-                if round_:  # the first warms up
+                if round_:
                     plain.append((ours, offline))
                     waiting.append((late, late_offline))
                     lockstep.append((late, together))
@@ -208,7 +216,7 @@ def main() -> int:
     options = parser(__doc__ or "")
     options.add_argument("--part", choices=PARTS, action="append", help="only this one; may be given again")
     options.add_argument("--model", default=DEFAULT_MODEL, help="name or folder (default: %(default)s)")
-    options.add_argument("--episodes", type=int, default=160, help="of a measurement of `engine` (default %(default)s)")
+    options.add_argument("--episodes", type=int, default=256, help="of a measurement of `engine` (default %(default)s)")
     options.add_argument("--max-new-tokens", type=int, default=16, help="of a turn of `engine` (default %(default)s)")
     options.add_argument("--concurrency", type=int, default=64, help="episodes at once (default %(default)s)")
     options.add_argument(
