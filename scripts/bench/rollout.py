@@ -4,9 +4,10 @@
     python -m scripts.bench.rollout --part overhead
 
 `engine` plays multi-turn tool episodes on real vLLM and then has raw vLLM (its offline `LLM`, the same settings, all
-turns there from the start) do the very same token work, both in the precision that a run takes here. Lockstep, as TRL's GRPOTrainer has it, is raw vLLM too: every
-episode of a batch generates a turn, then all their tools are awaited. That is kinder than TRL 1.16, which awaits the
-tools of one episode after those of another: this figure is worked out from the same run and told beside it.
+turns there from the start) do the very same token work, both in the precision that a run takes here. Lockstep, as
+TRL's GRPOTrainer has it, is raw vLLM too: every episode of a batch generates a turn, then all their tools are awaited.
+That is kinder than TRL 1.16, which awaits the tools of one episode after those of another: this figure is worked out
+from the same run and told beside it.
 `overhead` is the CPU time of this process per turn, tokenising included, with experts for a model. `workers` needs
 about 0.2 GB a worker process. `simulator` is scripts/bench/rollout_simulator.py on the overhead that was measured.
 """
