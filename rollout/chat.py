@@ -90,7 +90,7 @@ class ChatRenderer:
         """
         said, _ = self._put(messages, ())
         if self._abilities.results_need_calls and said and said[0].role == "tool":
-            text = (self.format.call_end or "") + self._after_calls(said, calls)
+            text = (self.format.call_end or self._closing_text) + self._after_calls(said, calls)
         else:
             text = self._after_text(said)
         ids = self._added.encode(text)
@@ -150,14 +150,18 @@ class ChatRenderer:
         written = written_call(self._shown)
         if written is None:
             return
-        closing = self._base.partition(_SAID)[2]
-        if found := format_that_reads(written.removesuffix(closing), WRITTEN, self.format):
+        if found := format_that_reads(written.removesuffix(self._closing_text), WRITTEN, self.format):
             self.format = found
         else:
             self.format, self._abilities = HERMES, replace(self._abilities, tools=False, results=False)
 
+    @property
+    def _closing_text(self) -> str:
+        """What the template writes after an assistant's words."""
+        return self._base.partition(_SAID)[2]
+
     def _set_ends(self, end_ids: Collection[int]) -> None:
-        written = self._added.first(self._base.partition(_SAID)[2])
+        written = self._added.first(self._closing_text)
         eos = self.tokenizer.eos_token_id
         known = [written, eos, *(self._added.ids.get(token) for token in self.format.ends), *end_ids]
         self.end_ids = frozenset(i for i in known if i is not None)

@@ -34,7 +34,7 @@ class Abilities:
         system: system messages.
         tools: the tools' schemas.
         results: messages of the role `tool`.
-        results_need_calls: those only after a message with a call.
+        results_need_calls: those only after a message with a call, or otherwise there than after words.
         runs: several messages of one role after each other.
     """
 
@@ -55,13 +55,20 @@ def try_template(render: Render) -> Abilities:
             return False
 
     result = Message("tool", _WORD, tool_call_id=_CALL.id)
-    after_text = shows((_USER, Message("assistant", "."), result))
-    after_call = shows((_USER, Message("assistant", "", (_CALL,)), result))
+
+    def shown_after(said: Message) -> str | None:
+        try:
+            before, whole = render((_USER, said), ()), render((_USER, said, result), ())
+        except ConfigError:
+            return None
+        return None if _WORD not in whole else whole[len(before) :] if whole.startswith(before) else _WORD
+
+    after_text, after_call = shown_after(Message("assistant", ".")), shown_after(Message("assistant", "", (_CALL,)))
     return Abilities(
         system=shows((Message("system", _WORD), _USER)),
         tools=shows_tools(render),
-        results=after_text or after_call,
-        results_need_calls=after_call and not after_text,
+        results=after_text is not None or after_call is not None,
+        results_need_calls=after_call is not None and after_call != after_text,
         runs=shows((Message("user", _WORD), Message("user", _WORD)), times=2),
     )
 

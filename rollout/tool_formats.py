@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from envs.actions import HERMES_FORM
 from rewards.errors import ConfigError, nearest
 from rewards.transcript import Message, ToolCall
+from rollout.dsml_format import DSML4_FORM, DSML32_FORM, parse_dsml, parse_dsml4, render_dsml, render_dsml4
 from rollout.harmony_format import HARMONY_FORM, parse_harmony, render_harmony
 from rollout.json_formats import (
     DEEPSEEK31_FORM,
@@ -81,6 +82,8 @@ _KNOWN = (  # the first whose marks a template holds is its format
         "deepseek", parse_deepseek, render_deepseek, DEEPSEEK_FORM, ("<｜tool▁sep｜>", "```json"), escapes=FRAME
     ),
     ToolFormat("deepseek31", parse_deepseek, render_deepseek31, DEEPSEEK31_FORM, ("<｜tool▁sep｜>",), escapes=FRAME),
+    ToolFormat("deepseek32", parse_dsml, render_dsml, DSML32_FORM, ("｜DSML｜", "function_calls>")),
+    ToolFormat("deepseek4", parse_dsml4, render_dsml4, DSML4_FORM, ("｜DSML｜", "tool_calls>")),
     ToolFormat(
         "mistral_args",
         parse_mistral,

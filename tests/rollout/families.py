@@ -76,6 +76,9 @@ FAMILIES = {
     "gemma": Family("<eos>", ("<start_of_turn>", "<end_of_turn>"), bos="<bos>", spaces="▁ between"),
     "deepseek": Family("<｜end▁of▁sentence｜>", _DEEPSEEK, _CALL_TAGS[4:], bos="<｜begin▁of▁sentence｜>"),
     "deepseek31": Family("<｜end▁of▁sentence｜>", _DEEPSEEK, _CALL_TAGS[4:], bos="<｜begin▁of▁sentence｜>"),
+    "deepseek32": Family(
+        "<｜end▁of▁sentence｜>", _DEEPSEEK, (*_CALL_TAGS[4:], "｜DSML｜"), bos="<｜begin▁of▁sentence｜>"
+    ),
     "gpt_oss": Family(
         "<|return|>", ("<|start|>", "<|message|>", "<|channel|>", "<|constrain|>", "<|end|>", "<|call|>")
     ),

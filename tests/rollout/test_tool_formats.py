@@ -21,8 +21,16 @@ WORDS = """
 f(a=1) [f( **{ ) ] lambda: true None 1e999 NaN -
 <|start|>assistant <|channel|> analysis commentary final to=functions.f <|message|> <|end|> <|call|> function
 <｜tool▁calls▁begin｜> <｜tool▁call▁begin｜> <｜tool▁sep｜> <｜tool▁call▁end｜> <｜tool▁calls▁end｜>
+<｜DSML｜function_calls> </｜DSML｜tool_calls> <｜DSML｜invoke name="f"> </｜DSML｜invoke> </｜DSML｜parameter>
 """
-JSON = ['{"name": "f", "parameters": {', '{"name": "f", "arguments": {"a": ', '"\\ud800"', "\n```json\n", "\n```"]
+JSON = [
+    '<｜DSML｜parameter name="a" string="false">',
+    '{"name": "f", "parameters": {',
+    '{"name": "f", "arguments": {"a": ',
+    '"\\ud800"',
+    "\n```json\n",
+    "\n```",
+]
 PIECES = st.sampled_from([*"[]{}();,=\"'\\\n\x00", *WORDS.split(), *JSON])
 PLAIN = st.text("abcXYZ 019.,-", max_size=30).map(str.strip)
 NAME = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True).filter(lambda n: n not in ("is", "if", "in", "as", "or"))
@@ -62,7 +70,7 @@ def test_any_text_becomes_a_message_whose_bad_calls_say_what_to_mend(name, text)
             assert "; write " in call.error
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if n != "qwen_coder"])
+@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("qwen_coder", "deepseek32", "deepseek4")])
 @settings(max_examples=30)
 @given(PLAIN, CALLS, st.booleans())
 def test_rendered_calls_are_read_back_unchanged(name, content, calls, thinks):
@@ -83,6 +91,13 @@ def test_bare_text_is_read_back_by_the_types_of_the_schema(content, calls):
     said = message(content, list(first.items()))
     form = FORMATS["qwen_coder"]
     assert form.parse(form.render(said), typed(first.items())) == said
+
+
+@pytest.mark.parametrize("name", ["deepseek32", "deepseek4"])
+@given(PLAIN, st.lists(st.tuples(NAME, st.dictionaries(NAME, VALUES, max_size=3)), max_size=3))
+def test_dsml_tells_text_from_json_by_itself(name, content, calls):
+    said = message(content, [(n, a) for n, a in calls if "<" not in json.dumps(a)])
+    assert FORMATS[name].parse(FORMATS[name].render(said), ()) == said
 
 
 @pytest.mark.parametrize(
@@ -136,6 +151,12 @@ WRITTEN = {
     "<｜tool▁call▁begin｜>function<｜tool▁sep｜>g\n```json\n{}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
     "deepseek31": '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{"a": 1}<｜tool▁call▁end｜>\n'
     "<｜tool▁call▁begin｜>g<｜tool▁sep｜>{}<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+    **{
+        name: f'\n\n<｜DSML｜{frame}>\n<｜DSML｜invoke name="f">\n'
+        '<｜DSML｜parameter name="a" string="false">1</｜DSML｜parameter>\n</｜DSML｜invoke>\n'
+        f'<｜DSML｜invoke name="g">\n</｜DSML｜invoke>\n</｜DSML｜{frame}>'
+        for name, frame in (("deepseek32", "function_calls"), ("deepseek4", "tool_calls"))
+    },
     "harmony": '<|channel|>commentary to=functions.f <|constrain|>json<|message|>{"a": 1}<|call|><|start|>assistant'
     "<|channel|>commentary to=functions.g <|constrain|>json<|message|>{}",
 }
@@ -159,6 +180,8 @@ VARIANTS = [
     ("pythonic", "[\n  f(a=+1),\n]"),
     ("deepseek", WRITTEN["deepseek31"].partition("\n")[0]),
     ("deepseek31", WRITTEN["deepseek"].partition("</")[0].partition("<｜tool▁call▁end｜>")[0]),
+    ("deepseek4", WRITTEN["deepseek32"].partition('<｜DSML｜invoke name="g"')[0]),
+    ("deepseek32", WRITTEN["deepseek4"].partition("<｜DSML｜tool_calls>")[2].partition('<｜DSML｜invoke name="g"')[0]),
     ("harmony", ' to=functions.f<|channel|>commentary json<|message|>{"a": 1}<|call|>'),
     ("harmony", '<|channel|>analysis<|message|><|end|><|start|>assistant<|channel|>commentary to=f<|message|>{"a": 1}'),
     ("hermes", '<tool_call>\n{"name": "f", "arguments": {"a": 1}}'),
@@ -217,6 +240,15 @@ BROKEN = [
     ("deepseek", "<｜tool▁calls▁begin｜>f(1)", "no <｜tool▁call▁begin｜>"),
     ("deepseek", WRITTEN["deepseek"].partition("}")[0], "Expecting ',' delimiter"),
     ("deepseek31", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>[1]", "must be an object"),
+    ("deepseek32", "<｜DSML｜function_calls>f(1)", "no <｜DSML｜invoke"),
+    ("deepseek32", '<｜DSML｜invoke name="">\n</｜DSML｜invoke>', "no name"),
+    ("deepseek32", WRITTEN["deepseek32"].partition("1<")[0], "is no parameter"),
+    ("deepseek32", WRITTEN["deepseek4"].replace(">1<", ">one<").partition('<｜DSML｜invoke name="g"')[0], "is no JSON"),
+    (
+        "deepseek4",
+        WRITTEN["deepseek4"].replace(">1<", ">1 2<").partition('<｜DSML｜invoke name="g"')[0],
+        "after the val",
+    ),
     ("harmony", "<|channel|>commentary to=functions.f <|constrain|>json<|message|>{", "Expecting property name"),
     ("harmony", "<|channel|>commentary to=functions.f", "no <|message|>"),
     ("harmony", '<|channel|>commentary to=functions.f<|message|>{"a": 1} and', "after the arguments' end"),
@@ -246,6 +278,9 @@ ENDLESS += [
     "\n```json",
     "<think>",
     '{"name": "f", ',
+    "<｜DSML｜function_calls>",
+    '<｜DSML｜invoke name="f">',
+    '<｜DSML｜parameter name="a" string="true">',
 ]
 
 
