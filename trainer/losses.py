@@ -80,16 +80,17 @@ class Importance:
     level: Literal["token", "sequence"] = "token"
     beyond: Literal["truncate", "mask"] = "truncate"
 
-    def weights(self, old: Tensor, sampler: Tensor, episodes: Tensor) -> Tensor:
-        """`pi_old / pi_sampler`, corrected; (tokens,), no gradient."""
+    def weights(self, old: Tensor, sampler: Tensor, episodes: Tensor) -> tuple[Tensor, Tensor]:
+        """`pi_old / pi_sampler`, bounded, and for the logs where a bound decided (bool); (tokens,), no gradient."""
         gap = (old - sampler).detach()
         if self.level == "sequence":
             count = int(episodes.max()) + 1
             gap = torch.zeros(count, dtype=gap.dtype, device=gap.device).index_add(0, episodes, gap)[episodes]
         weights = torch.exp(gap)
         if self.beyond == "truncate":
-            return weights.clamp(max=self.cap)
-        return torch.where((weights >= self.floor) & (weights <= self.cap), weights, 0.0)
+            return weights.clamp(max=self.cap), weights > self.cap
+        outside = (weights < self.floor) | (weights > self.cap)
+        return weights.masked_fill(outside, 0.0), outside
 
 
 def aggregation_weights(

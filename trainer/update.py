@@ -163,8 +163,10 @@ def _accumulate(
         old = logprobs.detach() if old is None else old
         on_lesson(lesson, old.float().cpu().numpy())
         objective = objective_of(logprobs, old, advantages, whose, clip)
-        figures = {"ratio_clip_fraction": objective.clipped, "entropy": entropies.detach()}
-        value = correction.weights(old, sampler, whose) * objective.value + config.entropy_coefficient * entropies
+        importance, bounded = correction.weights(old, sampler, whose)
+        value = importance * objective.value + config.entropy_coefficient * entropies
+        figures = {"ratio": objective.ratio, "ratio_clip_fraction": objective.clipped, "entropy": entropies.detach()}
+        figures |= {"importance": importance, "importance_cut_fraction": bounded}
         if lesson.reference is not None:
             kl = losses.kl_estimate(config.kl_estimator, logprobs, lesson.reference.to(to))
             figures["kl"] = kl.detach()

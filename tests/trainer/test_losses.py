@@ -109,19 +109,25 @@ def test_gspo_with_its_aggregation_is_the_mean_over_sequences():
     assert 0 < int((ours_gradient == 0).sum()) < len(whose)
 
 
-def test_importance_is_truncated_by_tis_and_masked_by_icepop():
-    whose = torch.tensor([0, 0, 1])
-    old, sampler = column(0.0, 0.0, 0.0, grad=True), column(-math.log(1.5), -math.log(9.0), math.log(4.0))
-    tis = Importance(cap=2.0).weights(old, sampler, whose)
-    assert not tis.requires_grad
-    assert tis.tolist() == pytest.approx([1.5, 2.0, 0.25])
-    assert Importance(cap=5.0, floor=0.5, beyond="mask").weights(old, sampler, whose).tolist() == pytest.approx(
-        [1.5, 0, 0]
-    )
-    # an episode's weight is the product of its tokens': 1.5 * 9 and 1/4
-    assert Importance(cap=20.0, level="sequence").weights(old, sampler, whose).tolist() == pytest.approx(
-        [13.5, 13.5, 0.25]
-    )
+def test_importance_is_truncated_by_tis_and_masked_by_icepop_by_token_and_by_episode():
+    whose = torch.tensor([0, 0, 1, 2])
+    old = column(0.0, 0.0, 0.0, 0.0, grad=True)
+    sampler = column(-math.log(1.5), -math.log(9.0), math.log(4.0), math.log(1.25))
+
+    def found(**settings):
+        weights, bounded = Importance(**settings).weights(old, sampler, whose)
+        assert not weights.requires_grad
+        return weights.tolist(), bounded.tolist()
+
+    assert found(cap=2.0) == (pytest.approx([1.5, 2.0, 0.25, 0.8]), [False, True, False, False])
+    masked = [False, True, True, False]
+    assert found(cap=5.0, floor=0.5, beyond="mask") == (pytest.approx([1.5, 0, 0, 0.8]), masked)
+    # an episode's weight is the product of its tokens': 1.5 * 9, 1/4 and 4/5
+    product = [13.5, 13.5, 0.25, 0.8]
+    assert found(cap=20.0, level="sequence") == (pytest.approx(product), [False] * 4)
+    assert found(cap=5.0, level="sequence") == (pytest.approx([5, 5, 0.25, 0.8]), [True, True, False, False])
+    masked = [True, True, True, False]
+    assert found(cap=5.0, level="sequence", beyond="mask") == (pytest.approx([0, 0, 0, 0.8]), masked)
 
 
 def test_hand_worked_aggregation():

@@ -139,13 +139,15 @@ def test_the_same_round_twice_gives_the_same_weights_to_the_bit(tiny_model):
 def test_several_optimiser_steps_a_round_keep_the_old_policy_fixed(tiny_model):
     rng = np.random.default_rng(6)
     groups = [make_group(rng, [0.0, 1.0]) for _ in range(4)]
-    clipped = []
+    rows = []
     for minibatches in (1, 4):
         policy = Policy(str(tiny_model), precision="float32")
         config = TrainerConfig(minibatches=minibatches, learning_rate=3e-2, **LOOSE)
-        clipped.append(update(policy, make_optimizer(policy, config), groups, config, 0)["ratio_clip_fraction"])
-    assert clipped[0] == 0
-    assert clipped[1] > 0
+        rows.append(update(policy, make_optimizer(policy, config), groups, config, 0))
+    assert (rows[0]["ratio"], rows[0]["ratio_clip_fraction"]) == (1, 0)
+    assert rows[1]["ratio"] != 1
+    assert rows[1]["ratio_clip_fraction"] > 0
+    assert all(0 < row["importance"] <= config.importance_cap for row in rows)
 
 
 def test_an_engine_with_other_weights_stops_the_run_before_the_weights_move(policy):
