@@ -145,6 +145,11 @@ class TrainerConfig(Section):
             )
         if self.processes > 1 and ALGORITHMS[self.algorithm].advantage is None:
             raise ValueError(f"processes: {self.algorithm} has a critic, which learns in one process; set it to 1")
+        if self.overlong and ALGORITHMS[self.algorithm].advantage is None and self.critic.bootstrap:
+            raise ValueError(
+                "overlong: what ran into a limit is worth what the critic says there (critic.bootstrap), and would not "
+                "be punished; set trainer.critic.bootstrap to false"
+            )
         return self
 
     @model_serializer(mode="wrap")

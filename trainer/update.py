@@ -70,7 +70,7 @@ def update(
     Raises:
         ConfigError: the algorithm learns by a critic, and there is none.
         EngineError: the engine's logprobs are so far from the trainer's that it must hold other weights.
-        FloatingPointError: the gradient is not finite; the weights are untouched.
+        FloatingPointError: a gradient is not finite; the weights are untouched by it.
     """
     grouped, flat = make_lessons(groups, config, reference if config.kl_coefficient else None, critic, team)
     metrics = {"zero_variance_share": flat / max(1, len(groups)), "learning_rate": 0.0, "grad_norm": 0.0}

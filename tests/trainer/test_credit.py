@@ -9,7 +9,7 @@ from rewards.score import Criterion, Part, Rubric, Score
 from rewards.transcript import Message, Transcript
 from tests.trainer.groups import make_group
 from trainer.advantages import by_turn, group_normalised, returns_to_go, soft_overlong
-from trainer.credit import turn_ends, turn_rewards, turns_of
+from trainer.credit import group_advantages, turn_ends, turn_rewards, turns_of
 from trainer.critic import make_critic
 from trainer.lessons import make_lessons, token_advantages
 from trainer.packing import pack_group
@@ -120,6 +120,22 @@ def test_a_criterion_of_turns_reaches_the_critic_at_each_turns_end(tiny_model, g
     to_go = returns_to_go(turn_rewards(episode, config))
     assert target.returns == pytest.approx(to_go[turns_of(episode)], abs=1e-6)
     assert to_go[0] == pytest.approx(0.25)
+
+
+def test_what_a_turn_paid_for_straying_is_its_own_cost(group):
+    members = [scored(t, 1.0, 1.0, 1.0, 1.0) for t in group.trajectories[:2]]
+    members = [replace(m, score=replace(m.score, parts=m.score.parts[:1])) for m in members]
+    packs = pack_group(members, 10_000)
+    costs = [np.zeros(len(p.episodes)) for p in packs]
+    mine = packs[0].episodes == 0
+    costs[0][mine] = 0.01 * (turns_of(members[0]) == 1)  # all that the first strays, it strays in its second turn
+    strayed = 0.01 * int((turns_of(members[0]) == 1).sum())
+    of_turns = TrainerConfig(algorithm="dr_grpo", credit="turn")
+    ((first, second),) = group_advantages([members], [packs], [costs], of_turns)
+    assert first == pytest.approx([-strayed / 2, -strayed / 2, 0]), "the turn after it pays nothing"
+    assert second == pytest.approx(-first)
+    ((whole, _),) = group_advantages([members], [packs], [costs], TrainerConfig(algorithm="dr_grpo"))
+    assert whole == pytest.approx([-strayed / 2] * 3)
 
 
 @pytest.mark.parametrize(

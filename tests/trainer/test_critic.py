@@ -103,6 +103,17 @@ def test_an_episode_that_ran_into_a_limit_is_worth_what_the_critic_says_there(fi
     assert judged(episode([1], 0.0, finish), [0.3]) == ([0], pytest.approx([0.3]))
 
 
+def test_length_is_not_punished_where_running_into_a_limit_is_excused():
+    overlong = {"limit": 4, "buffer": 2, "penalty": 0.5}
+    with pytest.raises(ValueError, match=r"overlong: .* set trainer\.critic\.bootstrap to false"):
+        settings(overlong=overlong)
+    punished = settings({"bootstrap": False}, overlong=overlong)
+    (pack,) = pack_group([cut := episode(TURNS, 0.5, "context")], 10_000)
+    critic = Saying([0.1, 0.2, 0.4, 0.7])
+    critic.config = punished
+    assert token_advantages([cut], pack, np.zeros(4), critic)[0].returns == pytest.approx([0] * 4)
+
+
 @given(
     mask=st.lists(st.booleans(), max_size=14),
     score=st.floats(0, 1),
@@ -249,9 +260,10 @@ def test_only_ppo_has_a_critic_and_it_can_not_do_without(policy):
         update(policy, make_optimizer(policy, settings()), [make_group(np.random.default_rng(0), [1.0])], settings(), 0)
 
 
-def trained(tiny_model, first, last, state=None):
-    config = settings({"warmup_rounds": 1, "epochs": 2}, minibatches=2)
-    policy = Policy(str(tiny_model), precision="float32")
+def trained(tiny_model, first, last, state=None, memory=None):
+    config = settings({"warmup_rounds": 1, "epochs": 2}, minibatches=2, memory=memory or {})
+    half = config.memory.weights == "bfloat16"
+    policy = Policy(str(tiny_model), "bfloat16" if half else "float32", memory=config.memory)
     optimizer, critic = make_optimizer(policy, config), make_critic(policy, config)
     if state is not None:
         assert state.load_newest(policy, optimizer, critic=critic) == first
@@ -262,18 +274,29 @@ def trained(tiny_model, first, last, state=None):
     return policy, optimizer, critic
 
 
-@pytest.mark.parametrize("stopped", [1, 2])  # as the warm-up ends, and later
-def test_ppo_going_on_from_a_checkpoint_equals_never_having_stopped(tiny_model, tmp_path, stopped):
-    whole, _, whole_critic = trained(tiny_model, 0, 4)
+@pytest.mark.parametrize(
+    ("stopped", "memory"),
+    [
+        (1, {}),  # as the warm-up ends
+        (2, {}),
+        (2, {"lora": {"rank": 4}, "gradient_checkpointing": True}),
+        (2, {"weights": "bfloat16", "optimizer": "adamw_8bit"}),
+        (2, {"weights": "bfloat16", "lora": {"rank": 4}}),
+    ],
+)
+def test_ppo_going_on_from_a_checkpoint_equals_never_having_stopped(tiny_model, tmp_path, stopped, memory):
+    whole, _, whole_critic = trained(tiny_model, 0, 4, memory=memory)
+    start = make_critic(Policy(str(tiny_model), memory=settings(memory=memory).memory), settings(memory=memory)).state()
+    assert not all(torch.equal(tensor, start[name]) for name, tensor in whole_critic.state().items())
     store = CheckpointStore(tmp_path)
-    store.save(stopped, *trained(tiny_model, 0, stopped))
+    store.save(stopped, *trained(tiny_model, 0, stopped, memory=memory))
     store.wait()
-    resumed, _, resumed_critic = trained(tiny_model, stopped, 4, store)
+    resumed, _, resumed_critic = trained(tiny_model, stopped, 4, store, memory)
     for one, other in ((whole, resumed), (whole_critic, resumed_critic)):
         for name, tensor in one.state().items():
             assert torch.equal(tensor, other.state()[name]), name
-    moments = [c.optimizer.state_dict()["state"][0]["exp_avg"] for c in (whole_critic, resumed_critic)]
-    assert torch.equal(*moments)
+    moments = [c.optimizer.state_dict()["state"] for c in (whole_critic, resumed_critic)]
+    assert all(torch.equal(moments[0][i][name], moments[1][i][name]) for i in moments[0] for name in moments[0][i])
 
 
 def test_a_checkpoint_without_a_critic_does_not_restore_one(policy, tmp_path):

@@ -4,6 +4,7 @@ import asyncio
 import io
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,12 +15,14 @@ from safetensors.torch import save_file
 from rewards.errors import EngineError
 from rollout.store import read_groups
 from tests.trainer.small_engine import PaysAnything, SmallEngine
+from trainer import alarms
 from trainer.config import load_config
 from trainer.logs import Bar, Display, PhaseLog
 from trainer.parts import Parts
 from trainer.policy import Policy
 from trainer.reinforce import Reinforcement
 from trainer.sinks import open_sinks
+from trainer.tasks import Mixture
 from trainer.weight_sync import WeightSync
 
 STEPS, GROUPS, SIZE = 4, 2, 2
@@ -141,3 +144,13 @@ def test_the_engine_plays_on_while_the_policy_learns_and_turns_go_on_with_the_ne
     assert any({1, 2} <= {*found} for found in versions), "three, where the last update was quick"
     assert rows[-1]["token_age/2"] == pytest.approx((np.concatenate(versions) == 1).mean())
     assert rows[-1]["mismatch"] > 1e-4, "older weights sampled it; importance weights correct for that"
+
+
+def test_what_gives_reason_to_worry_is_said_in_the_round_in_which_it_begins(stage, monkeypatch):
+    monkeypatch.setattr(alarms, "WINDOW", 1)
+    hopeless = stage("run", 0)
+    hopeless.parts = replace(hopeless.parts, mixture=Mixture(hopeless.config.environments))
+    assert {row["zero_variance_share"] for row in run(hopeless)} == {1}, "a random model can't reckon"
+    said = " ".join(hopeless.parts.display.console.file.getvalue().split())
+    assert said.count("warning: 100% of the groups taught nothing: nearly all episodes fail; lower environments") == 1
+    assert said.index("grpo 1/4") < said.index("warning:") < said.index("grpo 2/4")
