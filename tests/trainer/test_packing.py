@@ -49,6 +49,19 @@ def test_packed_logprobs_and_gradients_equal_padded_ones(policy, max_tokens, cho
         assert (a - b).norm() <= 1e-5 * b.norm(), "relative error in fp32"
 
 
+def test_logits_that_are_computed_again_going_backward_give_the_same_gradients(policy, monkeypatch):
+    (pack,) = pack_group(make_group(np.random.default_rng(3), [0.1, 0.9, 0.4]).trajectories, 10_000)
+    weights, found = torch.linspace(-1, 2, len(pack.targets)), []
+    for rows, held in ((512, 2048), (16, 16)):
+        monkeypatch.setattr("trainer.token_logprobs.LOGIT_ROWS", rows)
+        monkeypatch.setattr("trainer.token_logprobs.HELD_ROWS", held)
+        logprobs, entropies = policy.logprobs(pack, entropy_gradient=True)
+        found.append((logprobs, entropies, *gradients(policy, (weights * (logprobs + 0.3 * entropies)).sum())))
+    assert len(pack.targets) > 2 * 16
+    for whole, again in zip(*found, strict=True):
+        assert (whole - again).norm() <= 1e-5 * whole.norm()
+
+
 def test_entropies_equal_the_definition(policy):
     group = make_group(np.random.default_rng(4), [0.0, 1.0])
     pack = pack_group(group.trajectories, 10_000)[0]
