@@ -76,6 +76,15 @@ def test_hand_worked_advantages_of_turns():
     assert found[3][2] == pytest.approx(first[3]), "nobody else came so far: it counts as its episode does"
 
 
+def test_later_turns_count_for_less_by_the_discount_of_the_config(group):
+    members = [scored(group.trajectories[0], 1 / 3, 0.0, 0.0, 1.0), scored(group.trajectories[1], 0.0, 0.0, 0.0, 0.0)]
+    members = [replace(m, score=replace(m.score, parts=m.score.parts[:1])) for m in members]
+    config = TrainerConfig(algorithm="dr_grpo", credit="turn", turn_discount=0.5)
+    packs = pack_group(members, 10_000)
+    ((first, _),) = group_advantages([members], [packs], [[np.zeros(len(p.episodes)) for p in packs]], config)
+    assert first == pytest.approx([1 / 24, 1 / 12, 1 / 6])
+
+
 def test_a_turns_advantage_equals_a_loop_over_the_equations():
     rng = np.random.default_rng(3)
     rewards = [[rng.random(rng.integers(1, 5)) for _ in range(6)] for _ in range(4)]

@@ -208,6 +208,17 @@ def test_while_the_critic_warms_up_the_policy_stays_as_it_is(policy):
     assert not all(torch.equal(before[k], v) for k, v in policy.state().items())
 
 
+def test_the_policy_learns_from_advantages_that_are_whitened_over_the_whole_round(policy):
+    rng, config = np.random.default_rng(4), settings()
+    groups, critic = [make_group(rng, [0.0, 0.2]), make_group(rng, [1.0, 0.9, 0.8])], make_critic(policy, config)
+    grouped, _ = make_lessons(groups, config, critic=critic)
+    found = np.concatenate([lesson.advantages for lessons in grouped for lesson in lessons])
+    whose = zip(groups, grouped, strict=True)
+    plain = [token_advantages(g.trajectories, x.pack, np.zeros(len(x.advantages)), critic)[1] for g, (x,) in whose]
+    plain = np.concatenate(plain)
+    assert found == pytest.approx((plain - plain.mean()) / (plain.std() + 0.05), abs=1e-6)
+
+
 def test_ppo_learns_from_groups_that_all_earn_alike(policy):
     config = settings()
     group = make_group(np.random.default_rng(0), [1.0, 1.0])

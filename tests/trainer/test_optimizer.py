@@ -159,6 +159,16 @@ def test_eight_bit_moments_take_a_quarter_of_the_memory():
     assert sizes[1] < 0.26 * sizes[0]
 
 
+@pytest.mark.parametrize("memory", [{}, {"optimizer": "adamw_8bit"}, {"weights": "bfloat16"}])
+def test_weights_decay_as_the_config_says(memory):
+    kind = MemoryConfig.model_validate(memory)
+    weight = torch.nn.Parameter(torch.ones(8, dtype=getattr(torch, kind.weights)))
+    optimizer = make_adamw([weight], 0.1, 0.5, kind)
+    weight.grad = torch.zeros(8)
+    optimizer.step()
+    assert weight.detach().float() == pytest.approx(0.95, abs=2**-8)
+
+
 def test_weight_decay_is_adamws():
     decayed = []
     for kind in (torch.optim.AdamW, AdamW8bit):

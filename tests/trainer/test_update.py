@@ -36,6 +36,21 @@ def test_the_gradients_norm_is_told_by_part_and_the_parts_make_up_the_whole(poli
     assert np.linalg.norm(list(parts.values())) == pytest.approx(row["grad_norm"], rel=1e-5)
 
 
+def moved(before, after):
+    return float(torch.cat([(after[name] - tensor).flatten() for name, tensor in before.items()]).double().norm())
+
+
+def test_no_step_is_longer_than_the_largest_gradient_allows(policy):
+    config = TrainerConfig(algorithm="ppo", max_grad_norm=0.01, learning_rate=1.0, critic={"warmup_rounds": 0}, **LOOSE)
+    optimizer, critic = torch.optim.SGD(policy.parameters, lr=1.0), make_critic(policy, config)
+    critic.optimizer = torch.optim.SGD(critic.model.parameters(), lr=1.0)
+    before, unlearned = policy.state(), critic.state()
+    row = update(policy, optimizer, [make_group(np.random.default_rng(0), [0.0, 1.0])], config, 0, critic=critic)
+    assert min(row["grad_norm"], row["grad_norm/critic"]) > 0.05, "what is told is the gradient as it was"
+    assert moved(before, policy.state()) == pytest.approx(0.01, rel=1e-2)
+    assert moved(unlearned, critic.state()) == pytest.approx(config.critic.epochs * 0.01, rel=0.1)
+
+
 def total_logprob(policy, trajectory):
     with torch.no_grad():
         return float(policy.logprobs(pack_group([trajectory], 10_000)[0])[0].sum())
@@ -203,15 +218,18 @@ def test_kl_in_the_loss_pulls_back_to_the_reference(tiny_model):
     assert 0 < kl[10.0] < 0.5 * kl[1e-9]
 
 
-def test_kl_in_the_reward_lowers_what_strays_from_the_reference(tiny_model):
+@pytest.mark.parametrize(
+    ("estimator", "of"), [("k1", lambda d: d), ("k2", lambda d: d**2 / 2), ("k3", lambda d: np.exp(-d) - 1 + d)]
+)
+def test_kl_in_the_reward_lowers_what_strays_from_the_reference(tiny_model, estimator, of):
     reference = Policy(str(tiny_model), precision="float32")
     group = make_group(np.random.default_rng(8), [0.5, 0.5])
     with torch.no_grad():
         kl = []
         for member in group.trajectories:
             under_reference = reference.logprobs(pack_group([member], 10_000)[0])[0].numpy()
-            kl.append(float((member.logprobs[member.loss_mask] - under_reference).sum()))
-    config = TrainerConfig(algorithm="dr_grpo", kl_coefficient=0.01, kl_estimator="k1", kl_in="reward", **LOOSE)
+            kl.append(float(of(member.logprobs[member.loss_mask] - under_reference).sum()))
+    config = TrainerConfig(algorithm="dr_grpo", kl_coefficient=0.01, kl_estimator=estimator, kl_in="reward", **LOOSE)
     (lessons,), _ = make_lessons([group], config, reference)
     first, second = lessons[0].advantages[[0, -1]]
     assert first == pytest.approx(-0.01 * (kl[0] - kl[1]) / 2, rel=1e-4)
