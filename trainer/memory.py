@@ -23,6 +23,10 @@ from trainer.trainer_config import LoraConfig
 _GIB = 2**30
 _MOMENTS = {"adamw": 8.0, "adamw_offload": 8.0, "adamw_8bit": 2.04}  # bytes a weight
 _LIBRARIES = 0.7 * _GIB  # Python, torch and transformers
+# Measured on a CPU, of what a pass holds at once: glibc's freed blocks that the next ones don't fit into. What adapters
+# keep is small and lies between large blocks that come and go.
+_HOLES, _HOLES_OF_ADAPTERS = 0.2, 0.7
+_RECOMPUTED = 2  # times what a layer keeps: that, and its gradients
 _WORTH_TELLING = 0.05  # share of the whole
 
 
@@ -154,27 +158,33 @@ def estimate(config: Config, model: str, precision: str, machine: Machine) -> Es
     masters = 4 if memory.weights == "bfloat16" and not memory.lora else 0
     offloaded = gpu and memory.optimizer == "adamw_offload"
     optimizer = count.learned * (_MOMENTS[memory.optimizer] + (4 if offloaded else masters))
-    trained = count.weights + 4 * count.learned
+    gradients = 4 * count.learned
     kept = count.kept + _prefix_copies(config, count, precision)
     if memory.gradient_checkpointing:
-        kept = count.layers * count.layer_input + kept / count.layers
+        kept = count.layers * count.layer_input + _RECOMPUTED * kept / count.layers
     width = 4 if precision == "float32" else 2
     # Those of a pack are held, up to some chunks; a chunk's gradient comes beside them.
     rows = min(trainer.pack_tokens, HELD_ROWS) + LOGIT_ROWS
     logits = rows * count.vocabulary * width
-    engine = count.parameters * width
+    if not memory.lora:  # the gradients of two chunks, and of the embedding that the head may be, before they are added
+        logits += 3 * 4 * count.head
+    holes = (kept + logits) * (_HOLES_OF_ADAPTERS if memory.lora else _HOLES)
+    # Its gradients come when the policy's are gone.
+    critic = count.weights + optimizer if ALGORITHMS[trainer.algorithm].advantage is None else 0
+    engine = count.handed * width
     copied = count.learned * 4 + optimizer  # what a checkpoint writes while the next round is played
     entries = [
         Entry("weights", count.weights, gpu),
-        Entry("gradients", 4 * count.learned, gpu),
+        Entry("gradients", gradients, gpu),
         Entry("optimizer", optimizer, gpu and not offloaded),
         Entry("activations", kept, gpu),
         Entry("logits", logits, gpu),
+        Entry("holes between them", 0 if gpu else holes, False),
         Entry("reference", count.weights if trainer.kl_coefficient and not memory.lora else 0, gpu),
-        Entry("critic", trained + optimizer if ALGORITHMS[trainer.algorithm].advantage is None else 0, gpu),
+        Entry("critic", critic, gpu),
         Entry("weights handed to the engine", engine, False),
-        # On a CPU its memory is that of the activations, which are gone by then.
-        Entry("checkpoint being written", copied if gpu else max(0.0, copied - kept - logits), False),
+        # On a CPU its memory is that of an update's gradients and activations, which are gone by then.
+        Entry("checkpoint being written", max(0.0, copied - (0 if gpu else gradients + kept + logits + holes)), False),
         Entry("libraries", _LIBRARIES, False),
     ]
     rollout = config.rollout
@@ -199,7 +209,10 @@ def _prefix_copies(config: Config, count: "_Count", precision: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Count:
-    """Of a whole model: numbers of weights, and bytes of the weights and of what a pack's backward pass needs."""
+    """Of a whole model: numbers of weights, and bytes of the weights and of what a pack's backward pass needs.
+
+    Engines are `handed` more weights than there are parameters: a tied head under its own name too.
+    """
 
     parameters: int
     learned: int
@@ -208,6 +221,8 @@ class _Count:
     layer_input: float
     layers: int
     vocabulary: int
+    head: int
+    handed: int
     attention_width: int
 
 
@@ -223,9 +238,19 @@ def _count(model: str, precision: str, weights: str, lora: LoraConfig | None, to
     layers, size = text.num_hidden_layers, 4 if weights == "float32" else 2
     one, two = (_count_layers(model, precision, weights, lora, tokens, n) for n in (1, 2))
     parameters, learned, held, kept = (a + (layers - 1) * (b - a) for a, b in zip(one, two, strict=True))
-    head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    width = text.num_attention_heads * head
-    return _Count(parameters, learned, held, kept, tokens * text.hidden_size * size, layers, text.vocab_size, width)
+    head = text.vocab_size * text.hidden_size
+    return _Count(
+        parameters,
+        learned,
+        held,
+        kept,
+        tokens * text.hidden_size * size,
+        layers,
+        text.vocab_size,
+        head,
+        parameters + head * bool(config.tie_word_embeddings),
+        text.num_attention_heads * (getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads),
+    )
 
 
 def _count_layers(
@@ -254,6 +279,7 @@ def _count_layers(
             adapters.attach(whole, whole.base_model, lora, model)
     with FakeTensorMode(allow_non_fake_inputs=True):  # the weights to be replaced
         whole.to_empty(device="cpu")
+        whole.tie_weights()  # which `to_empty` undoes
         with autocast(torch.device("cpu"), precision), torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
             ids = torch.zeros(1, tokens, dtype=torch.long)
             hidden = whole.base_model(input_ids=ids, use_cache=False)

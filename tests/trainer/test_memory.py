@@ -10,6 +10,7 @@ from rewards.errors import ConfigError
 from tests.llamas import save_llama
 from trainer.config import Config
 from trainer.memory import Machine, check_fits, estimate
+from trainer.policy import Policy
 
 ROOT = Path(__file__).parents[2]
 GIB = 2**30
@@ -17,6 +18,7 @@ MEASURE = """
 import sys, numpy as np, torch
 from pathlib import Path
 from tests.trainer.groups import make_group
+from trainer.critic import make_critic
 from trainer.trainer_config import TrainerConfig
 from trainer.optimizer import make_optimizer
 from trainer.policy import Policy
@@ -31,9 +33,9 @@ config = TrainerConfig.model_validate_json(sys.argv[2])
 group = make_group(np.random.default_rng(0), [0.0, 1.0, 0.5, 0.2], 500, 30, 1000)
 before = resident("VmRSS")
 policy = Policy(sys.argv[1], "float32", memory=config.memory)
-optimizer = make_optimizer(policy, config)
+optimizer, critic = make_optimizer(policy, config), make_critic(policy, config)
 for step in range(2):
-    update(policy, optimizer, [group], config, step)
+    update(policy, optimizer, [group, group], config, step, critic=critic)
 print(resident("VmHWM") - before)
 """
 
@@ -59,14 +61,38 @@ def of(found, name):
     return next((e.size for e in found.entries if e.name == name), 0.0)
 
 
-def test_the_estimate_is_what_an_update_takes_within_a_factor_of_two(wide_model):
-    config = config_of()
+PARTS = ("weights", "gradients", "optimizer", "activations", "logits", "holes between them", "critic")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"memory": {"gradient_checkpointing": True}},
+        {"memory": {"lora": {"rank": 16}}},
+        {"algorithm": "ppo"},
+    ],
+    ids=str,
+)
+def test_the_estimate_is_what_an_update_takes(wide_model, settings):
+    config = config_of(critic={"warmup_rounds": 0}, **settings)
     arguments = [sys.executable, "-c", MEASURE, wide_model, config.trainer.model_dump_json()]
     done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=170)
     assert done.returncode == 0, done.stderr[-2000:]
     found = estimate(config, wide_model, "float32", Machine(64 * GIB))
-    ours = sum(of(found, name) for name in ("weights", "gradients", "optimizer", "activations", "logits"))
-    assert int(done.stdout) / 2 < ours < int(done.stdout) * 2
+    assert sum(of(found, name) for name in PARTS) == pytest.approx(int(done.stdout), rel=0.25)
+
+
+@pytest.mark.parametrize("memory", [{}, {"lora": {"rank": 8}}], ids=str)
+def test_weights_are_counted_to_the_byte_and_tied_ones_once(wide_model, memory):
+    config = config_of(memory)
+    model = Policy(wide_model, "float32", memory=config.trainer.memory).model
+    assert model.get_output_embeddings().weight is model.get_input_embeddings().weight
+    held, learned = (sum(p.nbytes for p in model.parameters() if p.requires_grad >= only) for only in (False, True))
+    found = estimate(config, wide_model, "float32", Machine(64 * GIB))
+    assert (of(found, "weights"), of(found, "gradients")) == (held, learned)
+    tied = model.get_output_embeddings().weight.nbytes
+    assert of(found, "weights handed to the engine") == held + tied, "the engine is told it under both names"
 
 
 def test_every_setting_saves_what_it_should(wide_model):
