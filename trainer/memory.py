@@ -17,7 +17,7 @@ from trainer import lora as adapters
 from trainer.algorithms import ALGORITHMS
 from trainer.config import Config
 from trainer.policy import autocast
-from trainer.token_logprobs import HELD_ROWS, LOGIT_ROWS
+from trainer.token_logprobs import HELD_ROWS
 from trainer.trainer_config import LoraConfig
 
 _GIB = 2**30
@@ -163,11 +163,9 @@ def estimate(config: Config, model: str, precision: str, machine: Machine) -> Es
     if memory.gradient_checkpointing:
         kept = count.layers * count.layer_input + _RECOMPUTED * kept / count.layers
     width = 4 if precision == "float32" else 2
-    # Those of a pack are held, up to some chunks; a chunk's gradient comes beside them.
-    rows = min(trainer.pack_tokens, HELD_ROWS) + LOGIT_ROWS
-    logits = rows * count.vocabulary * width
-    if not memory.lora:  # the gradients of two chunks, and of the embedding that the head may be, before they are added
-        logits += 3 * 4 * count.head
+    logits = min(trainer.pack_tokens, HELD_ROWS) * count.vocabulary * width  # their softmax, held for a pack
+    if not memory.lora:  # the gradients of the head, and of the embedding that it may be, before they are added
+        logits += 2 * 4 * count.head
     holes = (kept + logits) * (_HOLES_OF_ADAPTERS if memory.lora else _HOLES)
     # Its gradients come when the policy's are gone.
     critic = count.weights + optimizer if ALGORITHMS[trainer.algorithm].advantage is None else 0

@@ -1,6 +1,7 @@
 """What each process of a team does in test_sharded.py; new processes import it from here."""
 
 import os
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -26,10 +27,10 @@ def rounds():
     return [first, [make_group(rng, [1.0, 0.0], prompt=5, turns=1)]]
 
 
+@patch.multiple(token_logprobs, LOGIT_ROWS=16, HELD_ROWS=16)  # several chunks a pack, computed again going backward
 def learn(model, settings, team=ALONE):
     """Both rounds: for each the metrics, what was seen of the tokens, the weights, and the optimiser's state."""
     torch.set_num_threads(1)
-    token_logprobs.LOGIT_ROWS, token_logprobs.HELD_ROWS = 16, 16  # several chunks a pack, computed again going backward
     config = TrainerConfig(**LOOSE | settings)
     policy = _policy(model, team, config.memory)
     reference = _policy(model, team) if config.kl_coefficient else None
