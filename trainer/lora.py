@@ -98,12 +98,10 @@ class FrozenAdapters:
 
     @contextmanager
     def _in_place(self) -> Iterator[None]:
-        learned = {name: weight for name, weight in self._policy.model.named_parameters() if weight.requires_grad}
-        own = {name: weight.data for name, weight in learned.items()}
+        weights = self._policy.model.named_parameters()
+        own = {name: weight.detach().clone() for name, weight in weights if weight.requires_grad}
         try:
-            for name, weight in learned.items():
-                weight.data = self._state[name]
+            self._policy.load_state(self._state)
             yield
         finally:
-            for name, weight in learned.items():
-                weight.data = own[name]
+            self._policy.load_state(own)

@@ -155,7 +155,7 @@ def estimate(config: Config, model: str, precision: str, machine: Machine) -> Es
     trainer, memory = config.trainer, config.trainer.memory
     gpu = machine.gpu_whole > 0
     count = _count(model, precision, memory.weights, memory.lora, max(trainer.pack_tokens, config.rollout.max_context))
-    masters = 4 if memory.weights == "bfloat16" and not memory.lora else 0
+    masters = 4 if memory.rounded else 0
     offloaded = gpu and memory.optimizer == "adamw_offload"
     optimizer = count.learned * (_MOMENTS[memory.optimizer] + (4 if offloaded else masters))
     gradients = 4 * count.learned

@@ -63,7 +63,7 @@ class SeveralProcesses:
         if on_gpu:
             check_gpus(size, int(self._ray.available_resources().get("GPU", 0)))
         self.policy = policy
-        self.optimizer, self.critic = _Optimizer(self._order), None
+        self.optimizer, self.critic = _Optimizer(self._order_ready), None
         self._has_weights = False
         self._storage = folder.resolve() / ".ray-train"
         self._desk = self._ray.remote(Desk).options(num_cpus=0).remote(size)
@@ -87,10 +87,7 @@ class SeveralProcesses:
             TrainingError: a process died.
             EngineError, FloatingPointError: as of one process.
         """
-        if not self._has_weights:
-            self._order(TrainerProcess.load, self.policy.state())
-            self._has_weights = True
-        found = self._order(TrainerProcess.update, groups, step)
+        found = self._order_ready(TrainerProcess.update, groups, step)
         for lesson, trainer_logprobs in found.seen:
             on_lesson(lesson, trainer_logprobs)
         self.policy.load_state(found.weights)
@@ -103,6 +100,13 @@ class SeveralProcesses:
             self._thread.join(_CLOSING_SECONDS)
         self._ray.kill(self._desk)
         shutil.rmtree(self._storage, ignore_errors=True)
+
+    def _order_ready(self, method: Callable[..., Any], *arguments: Any) -> Any:
+        """As `_order`, to processes that hold the driver's weights, if only to get unrounded ones of a checkpoint."""
+        if not self._has_weights:
+            self._order(TrainerProcess.load, self.policy.state())
+            self._has_weights = True
+        return self._order(method, *arguments)
 
     def _order(self, method: Callable[..., Any], *arguments: Any) -> Any:
         """Has every process call a method of `TrainerProcess`; what the first one found."""

@@ -76,6 +76,11 @@ class MemoryConfig(Section):
     )
     lora: LoraConfig | None = Field(None, description="adapters to learn; null learns all weights")
 
+    @property
+    def rounded(self) -> bool:
+        """Whether the weights that learn are rounded copies of fp32 ones: adapters are fp32 themselves."""
+        return self.weights == "bfloat16" and self.lora is None
+
 
 class TrainerConfig(Section):
     """Reinforcement learning from groups of episodes; clips and aggregation are the algorithm's where None."""
@@ -138,10 +143,10 @@ class TrainerConfig(Section):
     def _usable(self) -> "TrainerConfig":
         if self.kl_in == "loss" and self.kl_estimator == "k1" and self.kl_coefficient:
             raise ValueError("kl_estimator: k1 has no gradient as a loss; take k2 or k3, or set kl_in to reward")
-        if self.processes > 1 and self.memory.model_copy(update={"gradient_checkpointing": False}) != MemoryConfig():
+        if self.processes > 1 and self.memory.optimizer == "adamw_8bit":
             raise ValueError(
-                "processes: of trainer.memory only gradient_checkpointing is for several; leave the rest out, or set "
-                "processes to 1"
+                "memory.optimizer: adamw_8bit has a scale for each 256 values of a weight, and shards of several "
+                "processes are cut elsewhere; take adamw, whose moments they share, or set processes to 1"
             )
         if self.processes > 1 and ALGORITHMS[self.algorithm].advantage is None:
             raise ValueError(f"processes: {self.algorithm} has a critic, which learns in one process; set it to 1")

@@ -15,6 +15,7 @@ from torch import Tensor
 from rewards.errors import PostgymError
 from rollout.trajectory import Group
 from trainer.lessons import Lesson
+from trainer.lora import FrozenAdapters
 from trainer.optimizer import make_optimizer
 from trainer.sharded import ShardedPolicy, load_optimizer_state, optimizer_state
 from trainer.team import Team
@@ -59,17 +60,23 @@ class TrainerProcess:
             torch.set_num_threads(start.threads)
         model = (start.model_folder, start.precision, start.temperature, team, start.config.memory)
         self.policy = ShardedPolicy(*model)
-        self.optimizer = make_optimizer(self.policy, start.config)
         self.reference = None
         if start.reference is not None:
             import ray
 
-            self.reference = ShardedPolicy(*model)
-            self.reference.load_state(ray.get(start.reference))
+            self.reference = self._frozen(model, ray.get(start.reference))
+
+    def _frozen(self, model: tuple[Any, ...], weights: dict[str, Tensor]) -> ShardedPolicy | FrozenAdapters:
+        if self.config.memory.lora:
+            return FrozenAdapters(self.policy, weights)
+        reference = ShardedPolicy(*model)
+        reference.load_state(weights)
+        return reference
 
     def load(self, weights: dict[str, Tensor]) -> None:
-        """Takes whole weights as `Policy.state` gives them."""
+        """Takes whole weights as `Policy.state` gives them. The first order: an optimiser may copy what it moves."""
         self.policy.load_state(weights)
+        self.optimizer = make_optimizer(self.policy, self.config)
 
     def update(self, groups: Sequence[Group], step: int) -> Updated:
         """Learns from one round of groups (trainer/update.py)."""
@@ -89,7 +96,7 @@ class TrainerProcess:
 
     def optimizer_state(self) -> dict[int, dict[str, Tensor]]:
         """The optimiser's whole state by parameter."""
-        return optimizer_state(self.optimizer, self.team)
+        return optimizer_state(self.optimizer, self.team, self.config.memory.rounded)
 
     def load_optimizer(self, state: dict[int, dict[str, Tensor]]) -> None:
         """Takes a state as `optimizer_state` gives it."""

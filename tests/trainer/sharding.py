@@ -1,19 +1,21 @@
 """What each process of a team does in test_sharded.py; new processes import it from here."""
 
 import os
+from functools import partial
 from unittest.mock import patch
 
 import numpy as np
 import torch
 
 from tests.trainer.groups import make_group
-from trainer import token_logprobs
+from trainer import token_logprobs, trainer_process
 from trainer.learned import LearnedLog
-from trainer.optimizer import make_optimizer
+from trainer.lora import FrozenAdapters
+from trainer.optimizer import MasterWeights, make_adamw, make_optimizer
 from trainer.policy import Policy
 from trainer.sharded import ShardedPolicy, load_optimizer_state, optimizer_state
 from trainer.team import ALONE, Team
-from trainer.trainer_config import TrainerConfig
+from trainer.trainer_config import MemoryConfig, TrainerConfig
 from trainer.update import update
 
 LOOSE = {"max_mismatch": 100.0, "warmup_steps": 0, "pack_tokens": 64, "max_grad_norm": 0.02}
@@ -28,40 +30,69 @@ def rounds():
 
 
 @patch.multiple(token_logprobs, LOGIT_ROWS=16, HELD_ROWS=16)  # several chunks a pack, computed again going backward
-def learn(model, settings, team=ALONE):
+def learn(model, settings, make, team=ALONE):
     """Both rounds: for each the metrics, what was seen of the tokens, the weights, and the optimiser's state."""
     torch.set_num_threads(1)
     config = TrainerConfig(**LOOSE | settings)
     policy = _policy(model, team, config.memory)
-    reference = _policy(model, team) if config.kl_coefficient else None
-    optimizer = make_optimizer(policy, config)
+    reference = _reference(model, team, policy) if config.kl_coefficient else None
+    optimizer = make(policy, config)
     found = []
     for step, groups in enumerate(rounds()):
         log = LearnedLog(groups)
         metrics = update(policy, optimizer, groups, config, step, reference, on_lesson=log.add, team=team)
         seen = {row: learned for rows in team.gather(log.rows) for row, learned in rows.items()}
-        state = optimizer_state(optimizer, team)
+        state = optimizer_state(optimizer, team, config.memory.rounded)
         found.append((metrics, seen, _weights(policy), state))
     return found
 
 
+def make_offloaded(policy, config):
+    """The optimiser that `adamw_offload` is on a GPU, with host memory on both sides."""
+    adamw = partial(make_adamw, rate=config.learning_rate, weight_decay=0.0, memory=MemoryConfig())
+    return MasterWeights(policy.parameters, adamw, torch.device("cpu"))
+
+
 def _policy(model, team, memory=None):
+    precision = memory.weights if memory else "float32"
     if team is ALONE:
-        return Policy(model, "float32", 1.0, memory)
-    return ShardedPolicy(model, "float32", 1.0, team, memory)
+        return Policy(model, precision, 1.0, memory)
+    return ShardedPolicy(model, precision, 1.0, team, memory)
+
+
+def _reference(model, team, policy):
+    if not policy.memory.lora:
+        return _policy(model, team)
+    own = team.gather(_weights(policy))[0]
+    return FrozenAdapters(policy, {name: weight + 0.01 for name, weight in own.items()})
 
 
 def _weights(policy):
     return policy.whole_state() if isinstance(policy, ShardedPolicy) else policy.state()
 
 
-def restore(model, weights, optimizer_state_before, team):
+def restore(model, settings, make, weights, optimizer_state_before, team):
     """What comes out when weights and an optimiser's state are given to shards and gathered again."""
-    policy = _policy(model, team)
-    optimizer = make_optimizer(policy, TrainerConfig())
+    config = TrainerConfig(**settings)
+    policy = _policy(model, team, config.memory)
+    optimizer = make(policy, config)
     policy.load_state(weights)
     load_optimizer_state(optimizer, optimizer_state_before)
-    return policy.whole_state(), optimizer_state(optimizer, team)
+    return policy.whole_state(), optimizer_state(optimizer, team, config.memory.rounded)
+
+
+def started(model, settings, make, team):
+    """What a trainer process gives back after it took other weights than its model's and learned a round from them."""
+    trainer_process.make_optimizer = make
+    config = TrainerConfig(**LOOSE | settings)
+    process = trainer_process.TrainerProcess(trainer_process.Start(None, model, "float32", 1.0, config, 1, None), team)
+    process.load(shifted(_policy(model, ALONE).state()))
+    return process.update(rounds()[0], 0)
+
+
+def shifted(weights):
+    """Weights that a cold start left."""
+    return {name: weight + 0.01 for name, weight in weights.items()}
 
 
 def broken(model, team):

@@ -15,13 +15,19 @@ from trainer.learned import LearnedLog
 from trainer.learner import make_learner
 from trainer.policy import Policy
 from trainer.processes import SeveralProcesses, check_gpus
+from trainer.trainer_config import MemoryConfig
 
 pytestmark = pytest.mark.xdist_group("training")
 
 
-def config(processes):
+def config(processes, memory=None):
     settings = {"learning_rate": 1e-4, "kl_coefficient": 0.1, "max_mismatch": 100.0, "pack_tokens": 64}
-    return Config(environments=({"id": "postgym/Weather-v0"},), trainer={**settings, "processes": processes})
+    memory = MemoryConfig.model_validate(memory or {})
+    return Config(
+        environments=({"id": "postgym/Weather-v0"},),
+        precision=memory.weights,
+        trainer={**settings, "processes": processes, "memory": memory},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +42,16 @@ def model(tmp_path_factory):
     return str(folder)
 
 
-@pytest.fixture
-def folder(model, tmp_path):
-    """A run's folder after its cold start."""
+def policy_of(model, settings):
+    return Policy(model, settings.precision, memory=settings.trainer.memory)
+
+
+def cold_start(model, folder, memory=None):
+    """A run's folder after it."""
     from safetensors.torch import save_file
 
-    (tmp_path / "sft").mkdir()
-    save_file(Policy(model, "float32").state(), tmp_path / "sft" / "weights.safetensors")
-    return tmp_path
+    (folder / "sft").mkdir(exist_ok=True)
+    save_file(policy_of(model, config(1, memory)).state(), folder / "sft" / "weights.safetensors")
 
 
 def learn(learner, step):
@@ -56,12 +64,14 @@ def learn(learner, step):
     return metrics
 
 
-def train(model, folder, processes, after_round=lambda learner: None):
+def train(model, folder, processes, memory=None, after_round=lambda learner: None):
     """A run that is stopped after each round and goes on from its checkpoint, with so many processes in each."""
+    cold_start(model, folder, memory)
     store, rows = CheckpointStore(folder / f"checkpoints-{processes}"), []
     for step, number in enumerate(processes):
-        policy = Policy(model, "float32")
-        learner = make_learner(policy, model, config(number), folder)
+        settings = config(number, memory)
+        policy = policy_of(model, settings)
+        learner = make_learner(policy, model, settings, folder)
         assert isinstance(learner, SeveralProcesses) == (number > 1)
         assert store.load_newest(policy, learner.optimizer) == (step or None)
         rows.append(learn(learner, step))
@@ -72,16 +82,20 @@ def train(model, folder, processes, after_round=lambda learner: None):
     return rows, policy.state()
 
 
-def test_two_processes_go_on_where_one_was_and_one_goes_on_where_two_were(model, folder):
+MEMORY = {"fp32": ({}, 1e-6), "bf16": ({"weights": "bfloat16"}, 1e-6), "adapters": ({"lora": {"rank": 4}}, 1e-5)}
+
+
+@pytest.mark.parametrize(("memory", "within"), MEMORY.values(), ids=MEMORY)
+def test_two_processes_go_on_where_one_was_and_one_goes_on_where_two_were(model, tmp_path, memory, within):
     """And when one of the two is killed the error says what to do, and the other ends too."""
-    expected, weights = train(model, folder, [1, 1, 1])
-    found, others = train(model, folder, [1, 2, 1], assert_a_death_is_told)
+    expected, weights = train(model, tmp_path, [1, 1, 1], memory)
+    found, others = train(model, tmp_path, [1, 2, 1], memory, assert_a_death_is_told)
     for row, alone in zip(found, expected, strict=True):
         assert row == pytest.approx(alone, rel=1e-5, abs=1e-7)
     for name, weight in weights.items():
-        assert float((weight - others[name]).norm() / weight.norm()) < 1e-6, name
+        assert float((weight - others[name]).norm() / weight.norm()) < within, name
     assert not workers()
-    assert not (folder / ".ray-train").exists()
+    assert not (tmp_path / ".ray-train").exists()
 
 
 def workers():
