@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rollout.trajectory import Group
 from trainer.config import Config
-from trainer.critic import Critic, make_critic
+from trainer.critic import make_critic
 from trainer.lora import FrozenAdapters
 from trainer.optimizer import make_optimizer
 from trainer.policy import Policy
@@ -29,6 +29,20 @@ class Optimizer(Protocol):
         ...
 
 
+class LearnedCritic(Protocol):
+    """What a checkpoint asks of a critic."""
+
+    optimizer: Optimizer
+
+    def state(self) -> dict[str, Tensor]:
+        """Its weights by name."""
+        ...
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Takes what `state` gave."""
+        ...
+
+
 class Learner(Protocol):
     """Changes the run's policy by a round of episodes.
 
@@ -38,7 +52,7 @@ class Learner(Protocol):
     """
 
     optimizer: Optimizer
-    critic: Critic | None
+    critic: LearnedCritic | None
 
     def update(self, groups: Sequence[Group], step: int, on_lesson: OnLesson) -> dict[str, float]:
         """Learns from one round; arguments, metrics and errors as of trainer/update.py."""

@@ -1,7 +1,8 @@
 """From groups to lessons: the packs of a round with what every sampled token is worth."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,7 +61,8 @@ def make_lessons(
     if ALGORITHMS[config.algorithm].advantage is None:
         if critic is None:
             raise ConfigError(f"trainer.algorithm {config.algorithm} learns by a critic: give make_critic's")
-        return _critic_lessons(judged, packs, known, config, critic), 0
+        values = _by_all(critic.judge, packs, team)
+        return _critic_lessons(judged, packs, known, values, config), 0
     costs = [
         [_kl_penalty(pack, under_reference, config) for pack, under_reference in zip(group, logprobs, strict=True)]
         for group, logprobs in zip(packs, known, strict=True)
@@ -84,15 +86,15 @@ def _critic_lessons(
     judged: Sequence[Sequence[Trajectory]],
     packs: Sequence[Sequence[Pack]],
     known: Sequence[Sequence[torch.Tensor | None]],
+    values: Sequence[Sequence[np.ndarray]],
     config: TrainerConfig,
-    critic: Critic,
 ) -> list[list[Lesson]]:
     """Every token's own advantage by GAE, whitened over the round."""
     found = []
-    for index, (members, group, logprobs) in enumerate(zip(judged, packs, known, strict=True)):
-        for pack, under_reference in zip(group, logprobs, strict=True):
+    for index, (members, *group) in enumerate(zip(judged, packs, known, values, strict=True)):
+        for pack, under_reference, said in zip(*group, strict=True):
             own = -_kl_penalty(pack, under_reference, config)
-            found.append((index, pack, under_reference, *token_advantages(members, pack, own, critic)))
+            found.append((index, pack, under_reference, *token_advantages(members, pack, own, said, config)))
     lessons: dict[int, list[Lesson]] = {}
     for (index, pack, under_reference, target, _), white in zip(found, whitened([f[-1] for f in found]), strict=True):
         lesson = Lesson(pack, white.astype(np.float32), index, under_reference, target)
@@ -101,7 +103,7 @@ def _critic_lessons(
 
 
 def token_advantages(
-    members: Sequence[Trajectory], pack: Pack, rewards: np.ndarray, critic: Critic
+    members: Sequence[Trajectory], pack: Pack, rewards: np.ndarray, values: np.ndarray, config: TrainerConfig
 ) -> tuple[ValueTarget, np.ndarray]:
     """What the critic is to learn from a pack, and GAE on its tokens.
 
@@ -112,17 +114,17 @@ def token_advantages(
     Args:
         members: the episodes that `pack.episodes` numbers.
         rewards: float64 (N,): what each token earns by itself, such as a penalty for straying.
+        values: float64 (N,): what the critic says before each token.
 
     Returns:
         the target, and advantages float64 (N,).
     """
-    values, settings = critic.judge(pack), critic.config.critic
     rewards, advantages, returns = rewards.copy(), np.zeros(len(values)), np.zeros(len(values))
     for episode in np.unique(pack.episodes):
         mine, member = np.flatnonzero(pack.episodes == episode), members[episode]
-        rewards[mine[turn_ends(member)]] += turn_rewards(member, critic.config)
-        cut = settings.bootstrap and member.finish in ("truncated", "context")
-        advantages[mine], returns[mine] = episode_gae(rewards[mine], values[mine], cut, settings.gae_decay)
+        rewards[mine[turn_ends(member)]] += turn_rewards(member, config)
+        cut = config.critic.bootstrap and member.finish in ("truncated", "context")
+        advantages[mine], returns[mine] = episode_gae(rewards[mine], values[mine], cut, config.critic.gae_decay)
     return ValueTarget(pack, values.astype(np.float32), returns.astype(np.float32)), advantages
 
 
@@ -139,12 +141,16 @@ def _kl_penalty(pack: Pack, under_reference: torch.Tensor | None, config: Traine
 def _reference_logprobs(
     reference: Policy | None, packs: Sequence[Sequence[Pack]], team: Team
 ) -> list[list[torch.Tensor | None]]:
-    """For each group's packs the reference's logprobs; every process computes a part and gets all."""
     if reference is None:
         return [[None] * len(group) for group in packs]
+    return _by_all(lambda pack: reference.logprobs(pack)[0].cpu(), packs, team)
+
+
+def _by_all(compute: Callable[[Pack], Any], packs: Sequence[Sequence[Pack]], team: Team) -> list[list[Any]]:
+    """What `compute` makes of each group's packs; every process computes a part and gets all."""
     flat = [pack for group in packs for pack in group]
     turns = team.share([len(pack.input_ids) for pack in flat])
-    mine = {index: reference.logprobs(flat[index])[0].cpu() for index, _ in turns}
+    mine = {index: compute(flat[index]) for index, _ in turns}
     known = {index: found for part in team.gather(mine) for index, found in part.items()}
     order = iter(range(len(flat)))
     return [[known[next(order)] for _ in group] for group in packs]

@@ -18,6 +18,7 @@ import torch
 from rewards.errors import ConfigError, TrainingError
 from rollout.ray_session import last_line, start_ray
 from rollout.trajectory import Group
+from trainer.algorithms import ALGORITHMS
 from trainer.config import Config
 from trainer.desk import Desk
 from trainer.policy import Policy
@@ -39,8 +40,7 @@ class SeveralProcesses:
         reference: the weights that `kl_coefficient` holds on to; needed when it isn't 0.
 
     Attributes:
-        optimizer: what a checkpoint keeps and restores, as of one process.
-        critic: none, as yet.
+        optimizer, critic: what a checkpoint keeps and restores, as of one process.
 
     Raises:
         ConfigError: the cluster has fewer GPUs free than there are processes, or the model can't share prompts.
@@ -63,7 +63,8 @@ class SeveralProcesses:
         if on_gpu:
             check_gpus(size, int(self._ray.available_resources().get("GPU", 0)))
         self.policy = policy
-        self.optimizer, self.critic = _Optimizer(self._order_ready), None
+        self.optimizer = _Optimizer(self._order_ready)
+        self.critic = _Critic(self._order_ready) if ALGORITHMS[config.trainer.algorithm].advantage is None else None
         self._has_weights = False
         self._storage = folder.resolve() / ".ray-train"
         self._desk = self._ray.remote(Desk).options(num_cpus=0).remote(size)
@@ -141,16 +142,29 @@ class SeveralProcesses:
 
 
 class _Optimizer:
-    """The sharded optimiser as checkpoints see one: whole states in and out."""
+    """A sharded optimiser as checkpoints see one: whole states in and out."""
 
-    def __init__(self, order: Callable[..., Any]) -> None:
-        self._order = order
+    def __init__(self, order: Callable[..., Any], of_critic: bool = False) -> None:
+        self._order, self._of_critic = order, of_critic
 
     def state_dict(self) -> dict[str, Any]:
-        return {"state": self._order(TrainerProcess.optimizer_state)}
+        return {"state": self._order(TrainerProcess.optimizer_state, self._of_critic)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._order(TrainerProcess.load_optimizer, state["state"])
+        self._order(TrainerProcess.load_optimizer, self._of_critic, state["state"])
+
+
+class _Critic:
+    """The sharded critic, likewise."""
+
+    def __init__(self, order: Callable[..., Any]) -> None:
+        self._order, self.optimizer = order, _Optimizer(order, of_critic=True)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        return self._order(TrainerProcess.critic_state)
+
+    def load_state(self, state: dict[str, torch.Tensor]) -> None:
+        self._order(TrainerProcess.load_critic, state)
 
 
 def check_gpus(size: int, free: int) -> None:

@@ -1,4 +1,4 @@
-"""A policy whose weights, gradients and optimiser state are sharded over the processes of a team (FSDP2).
+"""A policy and a critic whose weights, gradients and optimiser state are in shards, over a team's processes (FSDP2).
 
 Each decoder layer is gathered when it is computed and let go again; embedding, last norm and head are gathered
 together around the whole of `logprobs`, so that prefix sharing and logits by the chunk work as in one process.
@@ -7,7 +7,7 @@ Where `trainer.memory.weights` is bfloat16 the shards are the fp32 weights that 
 rounded: no copy is needed. Frozen weights beside adapters are held and gathered in the type that they were loaded in.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -16,11 +16,12 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from trainer.critic import Critic, value_model
 from trainer.optimizer import MasterWeights
 from trainer.packing import Pack
 from trainer.policy import Policy
 from trainer.team import Team
-from trainer.trainer_config import MemoryConfig
+from trainer.trainer_config import MemoryConfig, TrainerConfig
 
 
 class _Whole(torch.nn.Module):
@@ -50,22 +51,7 @@ class ShardedPolicy(Policy):
     ) -> None:
         super().__init__(folder, precision, temperature, memory)
         self.team = team
-        rounding = MixedPrecisionPolicy()
-        if self.memory.rounded:
-            rounding = MixedPrecisionPolicy(torch.bfloat16, reduce_dtype=torch.float32)
-            for weight in self.model.parameters():
-                weight.data = weight.data.float()
-        self._whole = _Whole(self.model)
-        mesh = init_device_mesh(self.device.type, (team.size,))
-        for module in (*self._layers(), self._whole):
-            sharded = fully_shard(module, mesh=mesh, reshard_after_forward=True, mp_policy=rounding)
-            # Losses are divided by what all processes hold: gradients are to be added up, not averaged.
-            sharded.set_gradient_divide_factor(1.0)
-            sharded.set_force_sum_reduction_for_comms(True)  # gloo knows no other
-
-    def _layers(self) -> list[torch.nn.Module]:
-        names = set(self.model._no_split_modules or ())
-        return [module for module in self.trunk.modules() if type(module).__name__ in names]
+        self._whole = _shard(self.model, _layers(self), team, self.memory.rounded)
 
     def logprobs(self, pack: Pack, entropy_gradient: bool = False) -> tuple[Tensor, Tensor]:
         """As `Policy.logprobs`, of this process's pack."""
@@ -80,18 +66,88 @@ class ShardedPolicy(Policy):
 
         Weights that are computed with rounded are given so, in bf16.
         """
-        found, mine = {}, self.model.state_dict()
-        for name in self._learned_names(mine):
-            shard = mine[name].detach()
-            whole = gathered(shard.bfloat16() if self.memory.rounded else shard)
-            if self.team.rank == 0:
-                found[name] = whole.to("cpu", copy=True).contiguous()
-        return found
+        mine = self.model.state_dict()
+        shards = {name: mine[name] for name in self._learned_names(mine)}
+        if self.memory.rounded:
+            shards = {name: shard.bfloat16() for name, shard in shards.items()}
+        return _whole_state(shards, self.team)
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Takes whole weights as `Policy.state` gives them; every process keeps its shard."""
         mine = self.model.state_dict()
         super().load_state({name: _like(mine[name], t) if name in mine else t for name, t in state.items()})
+
+
+class ShardedCritic(Critic):
+    """A `Critic` that does everything together with the other processes.
+
+    Args:
+        policy: a whole one. Its trunk becomes the critic's and is cut; nothing else of it is kept.
+        config, team: as of `Critic` and `ShardedPolicy`.
+    """
+
+    def __init__(self, policy: Policy, config: TrainerConfig, team: Team) -> None:
+        model = value_model(policy, policy.trunk)
+        self._whole = _shard(model, _layers(policy), team, policy.memory.rounded, exact=model["head"])
+        self.team = team
+        super().__init__(policy, config, model)
+
+    def values(self, pack: Pack) -> Tensor:
+        """As `Critic.values`, of this process's pack."""
+        return self._whole(super().values, pack)
+
+    def whole_state(self) -> dict[str, Tensor]:
+        """What `Critic.state` gives of one process, in the first; the others help to gather it and get nothing."""
+        shards, rounded = self.model.state_dict(), self.config.memory.rounded
+        given = {name: t.bfloat16() if rounded and name.startswith("trunk.") else t for name, t in shards.items()}
+        return _whole_state(given, self.team)
+
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Takes whole weights; every process keeps its shard."""
+        mine = self.model.state_dict()
+        super().load_state({name: _like(mine[name], tensor) for name, tensor in state.items()})
+
+
+def _layers(policy: Policy) -> list[torch.nn.Module]:
+    names = set(policy.model._no_split_modules or ())
+    return [module for module in policy.trunk.modules() if type(module).__name__ in names]
+
+
+def _shard(
+    model: torch.nn.Module,
+    layers: Sequence[torch.nn.Module],
+    team: Team,
+    rounded: bool,
+    exact: torch.nn.Module | None = None,
+) -> _Whole:
+    """Cuts a whole model into shards, which are fp32 where its weights are to be `rounded`; what computes with it.
+
+    Args:
+        layers: what is gathered each by itself.
+        exact: a part of the model that is never rounded.
+    """
+    if rounded:
+        for weight in model.parameters():
+            weight.data = weight.data.float()
+    whole, mesh = _Whole(model), init_device_mesh(next(model.parameters()).device.type, (team.size,))
+    for module in (*layers, *([exact] if exact else []), whole):
+        computing = torch.bfloat16 if rounded and module is not exact else None
+        precision = MixedPrecisionPolicy(computing, torch.float32 if computing else None)
+        sharded = fully_shard(module, mesh=mesh, reshard_after_forward=True, mp_policy=precision)
+        # Losses are divided by what all processes hold: gradients are to be added up, not averaged.
+        sharded.set_gradient_divide_factor(1.0)
+        sharded.set_force_sum_reduction_for_comms(True)  # gloo knows no other
+    return whole
+
+
+def _whole_state(shards: dict[str, Tensor], team: Team) -> dict[str, Tensor]:
+    """Copies of whole tensors, in the first process; in the others nothing."""
+    found = {}
+    for name, shard in shards.items():
+        whole = gathered(shard.detach())
+        if team.rank == 0:
+            found[name] = whole.to("cpu", copy=True).contiguous()
+    return found
 
 
 def gathered(tensor: Tensor) -> Tensor:

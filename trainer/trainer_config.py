@@ -148,8 +148,6 @@ class TrainerConfig(Section):
                 "memory.optimizer: adamw_8bit has a scale for each 256 values of a weight, and shards of several "
                 "processes are cut elsewhere; take adamw, whose moments they share, or set processes to 1"
             )
-        if self.processes > 1 and ALGORITHMS[self.algorithm].advantage is None:
-            raise ValueError(f"processes: {self.algorithm} has a critic, which learns in one process; set it to 1")
         if self.overlong and ALGORITHMS[self.algorithm].advantage is None and self.critic.bootstrap:
             raise ValueError(
                 "overlong: what ran into a limit is worth what the critic says there (critic.bootstrap), and would not "

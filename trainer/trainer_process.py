@@ -1,4 +1,4 @@
-"""One of several trainer processes: holds its shard of the policy and does what the driver orders, one after another.
+"""One of several trainer processes: holds its shards of policy and critic, and does what the driver orders in turn.
 
 Every process gets every order, since each pass through the model is one of all of them; the first one answers.
 """
@@ -14,10 +14,12 @@ from torch import Tensor
 
 from rewards.errors import PostgymError
 from rollout.trajectory import Group
+from trainer.algorithms import ALGORITHMS
 from trainer.lessons import Lesson
 from trainer.lora import FrozenAdapters
 from trainer.optimizer import make_optimizer
-from trainer.sharded import ShardedPolicy, load_optimizer_state, optimizer_state
+from trainer.policy import Policy
+from trainer.sharded import ShardedCritic, ShardedPolicy, load_optimizer_state, optimizer_state
 from trainer.team import Team
 from trainer.trainer_config import TrainerConfig
 from trainer.update import update
@@ -52,31 +54,36 @@ class Updated:
 
 
 class TrainerProcess:
-    """The shard of one process, and what can be ordered; all processes are ordered the same."""
+    """The shards of one process, and what can be ordered; all processes are ordered the same."""
 
     def __init__(self, start: Start, team: Team) -> None:
         self.config, self.team = start.config, team
         if start.threads:
             torch.set_num_threads(start.threads)
-        model = (start.model_folder, start.precision, start.temperature, team, start.config.memory)
-        self.policy = ShardedPolicy(*model)
+        self._model = (start.model_folder, start.precision, start.temperature)
+        self.policy = ShardedPolicy(*self._model, team, self.config.memory)
+        self.critic: ShardedCritic | None = None
         self.reference = None
         if start.reference is not None:
             import ray
 
-            self.reference = self._frozen(model, ray.get(start.reference))
+            self.reference = self._frozen(ray.get(start.reference))
 
-    def _frozen(self, model: tuple[Any, ...], weights: dict[str, Tensor]) -> ShardedPolicy | FrozenAdapters:
+    def _frozen(self, weights: dict[str, Tensor]) -> ShardedPolicy | FrozenAdapters:
         if self.config.memory.lora:
             return FrozenAdapters(self.policy, weights)
-        reference = ShardedPolicy(*model)
+        reference = ShardedPolicy(*self._model, self.team, self.config.memory)
         reference.load_state(weights)
         return reference
 
     def load(self, weights: dict[str, Tensor]) -> None:
-        """Takes whole weights as `Policy.state` gives them. The first order: an optimiser may copy what it moves."""
+        """Takes whole weights as `Policy.state` gives them. The first order: optimisers and critic start from them."""
         self.policy.load_state(weights)
         self.optimizer = make_optimizer(self.policy, self.config)
+        if ALGORITHMS[self.config.algorithm].advantage is None:
+            whole = Policy(*self._model, self.config.memory)
+            whole.load_state(weights)
+            self.critic = ShardedCritic(whole, self.config, self.team)
 
     def update(self, groups: Sequence[Group], step: int) -> Updated:
         """Learns from one round of groups (trainer/update.py)."""
@@ -88,19 +95,31 @@ class TrainerProcess:
             self.config,
             step,
             self.reference,
+            self.critic,
             on_lesson=lambda lesson, trainer_logprobs: seen.append((lesson, trainer_logprobs)),
             team=self.team,
         )
         everyones = [found for part in self.team.gather(seen) for found in part]
         return Updated(metrics, everyones, self.policy.whole_state())
 
-    def optimizer_state(self) -> dict[int, dict[str, Tensor]]:
-        """The optimiser's whole state by parameter."""
-        return optimizer_state(self.optimizer, self.team, self.config.memory.rounded)
+    def optimizer_state(self, of_critic: bool) -> dict[int, dict[str, Tensor]]:
+        """An optimiser's whole state by parameter: the policy's or the critic's."""
+        return optimizer_state(self._optimizer(of_critic), self.team, self.config.memory.rounded)
 
-    def load_optimizer(self, state: dict[int, dict[str, Tensor]]) -> None:
+    def load_optimizer(self, of_critic: bool, state: dict[int, dict[str, Tensor]]) -> None:
         """Takes a state as `optimizer_state` gives it."""
-        load_optimizer_state(self.optimizer, state)
+        load_optimizer_state(self._optimizer(of_critic), state)
+
+    def _optimizer(self, of_critic: bool) -> torch.optim.Optimizer:
+        return self.critic.optimizer if of_critic else self.optimizer
+
+    def critic_state(self) -> dict[str, Tensor]:
+        """The critic's whole weights."""
+        return self.critic.whole_state()
+
+    def load_critic(self, state: dict[str, Tensor]) -> None:
+        """Takes weights as `critic_state` gives them."""
+        self.critic.load_state(state)
 
 
 def serve(start: Start) -> None:

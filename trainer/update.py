@@ -60,7 +60,7 @@ def update(
         reference: what `kl_coefficient` holds the policy to; needed when it isn't 0.
         critic: what `make_critic` gave for the algorithm; it learns from the same round.
         on_lesson: sees each lesson with the trainer's logprobs (N,) of its tokens before the round's update.
-        team: the processes over which the policy is sharded; all call with the same groups, and each computes a
+        team: the processes over which policy and critic are sharded; all call with the same groups, and each computes a
             part of the packs. The loss is that of one process: tokens and episodes are counted over the whole round,
             and gradients are added up, not averaged.
 
@@ -81,7 +81,7 @@ def update(
     if critic is None or step >= config.critic.warmup_rounds:
         metrics |= _improve(policy, optimizer, groups, batches, config, step, on_lesson, team)
     if critic is not None:
-        metrics |= critic.learn([[lesson.target for lesson in batch] for batch in batches])
+        metrics |= critic.learn([[lesson.target for lesson in batch] for batch in batches], team)
     return metrics
 
 

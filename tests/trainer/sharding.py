@@ -9,11 +9,13 @@ import torch
 
 from tests.trainer.groups import make_group
 from trainer import token_logprobs, trainer_process
+from trainer.critic import make_critic
 from trainer.learned import LearnedLog
 from trainer.lora import FrozenAdapters
+from trainer.losses import value_loss
 from trainer.optimizer import MasterWeights, make_adamw, make_optimizer
 from trainer.policy import Policy
-from trainer.sharded import ShardedPolicy, load_optimizer_state, optimizer_state
+from trainer.sharded import ShardedCritic, ShardedPolicy, load_optimizer_state, optimizer_state
 from trainer.team import ALONE, Team
 from trainer.trainer_config import MemoryConfig, TrainerConfig
 from trainer.update import update
@@ -31,20 +33,29 @@ def rounds():
 
 @patch.multiple(token_logprobs, LOGIT_ROWS=16, HELD_ROWS=16)  # several chunks a pack, computed again going backward
 def learn(model, settings, make, team=ALONE):
-    """Both rounds: for each the metrics, what was seen of the tokens, the weights, and the optimiser's state."""
+    """Both rounds: for each the metrics, what was seen of the tokens, all weights, and the optimisers' state."""
     torch.set_num_threads(1)
     config = TrainerConfig(**LOOSE | settings)
     policy = _policy(model, team, config.memory)
     reference = _reference(model, team, policy) if config.kl_coefficient else None
-    optimizer = make(policy, config)
+    optimizer, critic = make(policy, config), _critic(model, team, policy, config)
     found = []
     for step, groups in enumerate(rounds()):
         log = LearnedLog(groups)
-        metrics = update(policy, optimizer, groups, config, step, reference, on_lesson=log.add, team=team)
+        metrics = update(policy, optimizer, groups, config, step, reference, critic, log.add, team)
         seen = {row: learned for rows in team.gather(log.rows) for row, learned in rows.items()}
-        state = optimizer_state(optimizer, team, config.memory.rounded)
-        found.append((metrics, seen, _weights(policy), state))
+        found.append((metrics, seen, *_state(policy, optimizer, critic, team)))
     return found
+
+
+def _state(policy, optimizer, critic, team):
+    """Weights and optimiser, those of the critic beside the policy's."""
+    rounded = policy.memory.rounded
+    weights, state = _weights(policy), optimizer_state(optimizer, team, rounded)
+    if critic is not None:
+        weights |= {f"critic.{name}": weight for name, weight in _weights(critic).items()}
+        state |= {f"critic.{i}": values for i, values in optimizer_state(critic.optimizer, team, rounded).items()}
+    return weights, state
 
 
 def make_offloaded(policy, config):
@@ -67,8 +78,16 @@ def _reference(model, team, policy):
     return FrozenAdapters(policy, {name: weight + 0.01 for name, weight in own.items()})
 
 
-def _weights(policy):
-    return policy.whole_state() if isinstance(policy, ShardedPolicy) else policy.state()
+def _critic(model, team, policy, config):
+    if team is ALONE:
+        return make_critic(policy, config)
+    if config.algorithm != "ppo":
+        return None
+    return ShardedCritic(Policy(model, policy.precision, memory=config.memory), config, team)
+
+
+def _weights(model):
+    return model.whole_state() if hasattr(model, "whole_state") else model.state()
 
 
 def restore(model, settings, make, weights, optimizer_state_before, team):
@@ -105,6 +124,20 @@ def broken(model, team):
         update(policy, make_optimizer(policy, TrainerConfig()), rounds()[0], TrainerConfig(**LOOSE), 0, team=team)
     except FloatingPointError as error:
         return team.gather(str(error)), policy.whole_state()
+    raise AssertionError("an update with a gradient of nan went through")
+
+
+def broken_critic(model, team):
+    """As `broken`, where it is the gradient of the critic."""
+    config = TrainerConfig(**LOOSE, algorithm="ppo")
+    policy = _policy(model, team)
+    critic = _critic(model, team, policy, config)
+    factor = float("nan") if team.rank == team.size - 1 else 1.0
+    with patch("trainer.critic.value_loss", lambda *a: value_loss(*a) * factor):
+        try:
+            update(policy, make_optimizer(policy, config), rounds()[0], config, 0, critic=critic, team=team)
+        except FloatingPointError as error:
+            return team.gather(str(error)), critic.whole_state()
     raise AssertionError("an update with a gradient of nan went through")
 
 

@@ -39,7 +39,6 @@ def test_a_list_entry_can_be_overridden(path):
         (["--trainer.steps", "many"], ["trainer.steps", "integer", "'many'"]),
         (["--trainer.steps", "-1"], ["trainer.steps", "greater than or equal to 0", "-1"]),
         (["--rollout.tool_format", "lama"], ["rollout.tool_format", "did you mean llama"]),
-        (["--trainer.processes", "2", "--trainer.algorithm", "ppo"], ["processes", "ppo has a critic", "set it to 1"]),
         (["--precision", "float16"], ["precision", "'auto', 'bfloat16' or 'float32'", "float16"]),
         (["--environments.0.id", "postgym/Wether-v0"], ["environments.0.id", "did you mean postgym/Weather-v0"]),
         (["--environments.0.difficulty", "[0.9, 0.1]"], ["environments.0.difficulty", "0.9"]),

@@ -45,16 +45,6 @@ def policy(tiny_model):
     return Policy(str(tiny_model), precision="float32")
 
 
-class Saying:
-    """A critic that says given values, whatever the pack."""
-
-    def __init__(self, values, **critic):
-        self.said, self.config = np.asarray(values, np.float64), settings(critic)
-
-    def judge(self, pack):
-        return self.said
-
-
 def episode(mask, score, finish="terminated", prompt=2):
     """An episode whose tokens behind the prompt were sampled where `mask` says so."""
     (member,) = make_group(np.random.default_rng(0), [score], prompt=prompt).trajectories
@@ -72,7 +62,7 @@ def episode(mask, score, finish="terminated", prompt=2):
 def judged(member, values, rewards=None, **critic):
     (pack,) = pack_group([member], 10_000)
     own = np.zeros(len(pack.targets)) if rewards is None else np.asarray(rewards, np.float64)
-    target, advantages = token_advantages([member], pack, own, Saying(values, **critic))
+    target, advantages = token_advantages([member], pack, own, np.asarray(values, np.float64), settings(critic))
     return advantages.tolist(), target.returns.tolist()
 
 

@@ -15,19 +15,15 @@ from trainer.learned import LearnedLog
 from trainer.learner import make_learner
 from trainer.policy import Policy
 from trainer.processes import SeveralProcesses, check_gpus
-from trainer.trainer_config import MemoryConfig
 
 pytestmark = pytest.mark.xdist_group("training")
 
 
-def config(processes, memory=None):
+def config(processes, weights="float32", **changes):
     settings = {"learning_rate": 1e-4, "kl_coefficient": 0.1, "max_mismatch": 100.0, "pack_tokens": 64}
-    memory = MemoryConfig.model_validate(memory or {})
-    return Config(
-        environments=({"id": "postgym/Weather-v0"},),
-        precision=memory.weights,
-        trainer={**settings, "processes": processes, "memory": memory},
-    )
+    memory = {"weights": weights, "lora": changes.pop("lora", None)}
+    trainer = settings | changes | {"processes": processes, "memory": memory}
+    return Config(environments=({"id": "postgym/Weather-v0"},), precision=weights, trainer=trainer)
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +42,12 @@ def policy_of(model, settings):
     return Policy(model, settings.precision, memory=settings.trainer.memory)
 
 
-def cold_start(model, folder, memory=None):
-    """A run's folder after it."""
+def cold_start(model, folder, settings):
+    """Leaves what a run's cold start does."""
     from safetensors.torch import save_file
 
     (folder / "sft").mkdir(exist_ok=True)
-    save_file(policy_of(model, config(1, memory)).state(), folder / "sft" / "weights.safetensors")
+    save_file(policy_of(model, settings).state(), folder / "sft" / "weights.safetensors")
 
 
 def learn(learner, step):
@@ -64,32 +60,38 @@ def learn(learner, step):
     return metrics
 
 
-def train(model, folder, processes, memory=None, after_round=lambda learner: None):
+def train(model, folder, processes, changes, after_round=lambda learner: None):
     """A run that is stopped after each round and goes on from its checkpoint, with so many processes in each."""
-    cold_start(model, folder, memory)
+    cold_start(model, folder, config(1, **changes))
     store, rows = CheckpointStore(folder / f"checkpoints-{processes}"), []
     for step, number in enumerate(processes):
-        settings = config(number, memory)
+        settings = config(number, **changes)
         policy = policy_of(model, settings)
         learner = make_learner(policy, model, settings, folder)
         assert isinstance(learner, SeveralProcesses) == (number > 1)
-        assert store.load_newest(policy, learner.optimizer) == (step or None)
+        assert store.load_newest(policy, learner.optimizer, critic=learner.critic) == (step or None)
         rows.append(learn(learner, step))
-        store.save(step + 1, policy, learner.optimizer)
+        store.save(step + 1, policy, learner.optimizer, learner.critic)
         store.wait()
         after_round(learner)
         learner.close()
-    return rows, policy.state()
+    critic = learner.critic.state() if learner.critic else {}
+    return rows, policy.state() | critic
 
 
-MEMORY = {"fp32": ({}, 1e-6), "bf16": ({"weights": "bfloat16"}, 1e-6), "adapters": ({"lora": {"rank": 4}}, 1e-5)}
+PPO = {"algorithm": "ppo", "critic": {"warmup_rounds": 0}}
+RUNS = {
+    "grpo": ({}, 1e-6),
+    "adapters": ({"lora": {"rank": 4}}, 1e-5),
+    "ppo, bf16 weights": (PPO | {"weights": "bfloat16"}, 1e-6),
+}
 
 
-@pytest.mark.parametrize(("memory", "within"), MEMORY.values(), ids=MEMORY)
-def test_two_processes_go_on_where_one_was_and_one_goes_on_where_two_were(model, tmp_path, memory, within):
+@pytest.mark.parametrize(("changes", "within"), RUNS.values(), ids=RUNS)
+def test_two_processes_go_on_where_one_was_and_one_goes_on_where_two_were(model, tmp_path, changes, within):
     """And when one of the two is killed the error says what to do, and the other ends too."""
-    expected, weights = train(model, tmp_path, [1, 1, 1], memory)
-    found, others = train(model, tmp_path, [1, 2, 1], memory, assert_a_death_is_told)
+    expected, weights = train(model, tmp_path, [1, 1, 1], changes)
+    found, others = train(model, tmp_path, [1, 2, 1], changes, assert_a_death_is_told)
     for row, alone in zip(found, expected, strict=True):
         assert row == pytest.approx(alone, rel=1e-5, abs=1e-7)
     for name, weight in weights.items():
