@@ -1,16 +1,19 @@
 """AdamW with its moments in 8 bits: 2 bytes a weight in place of 8.
 
-Blocks of 256 values share a scale (Dettmers et al. 2021). A code stands for the cube of itself, so that small values
-of a block are told apart too, and is rounded up or down by chance in proportion: with `beta` near 1 a step changes a
-moment by less than half a code, and what is always rounded to the nearest would never decay. Chance follows from
-the step, so a resumed run rounds as the other did. All state is plain tensors, which a checkpoint holds as they are.
+Up to 256 neighbours in a row share a scale (Dettmers et al. 2021). A code stands for the cube of itself, so that small
+values of a block are told apart too, and is rounded up or down by chance in proportion: with `beta` near 1 a step
+changes a moment by less than half a code, and what is always rounded to the nearest would never decay. Chance follows
+from the step and a value's place in the whole weight, and no block reaches over rows: a resumed run rounds as the other
+did, and processes that hold shards of rows round as one that holds all. A checkpoint holds the state as it is.
 """
 
+import random
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 _BLOCK = 256
 _SMALLEST = 4096  # values: norms and biases keep their moments whole, they weigh nothing
@@ -22,7 +25,7 @@ class AdamW8bit(torch.optim.Optimizer):
     """Decoupled weight decay as `torch.optim.AdamW`, moments as codes and scales.
 
     Args:
-        parameters: fp32.
+        parameters: fp32, whole or sharded by rows.
         lr, betas, eps, weight_decay: as AdamW's.
     """
 
@@ -46,17 +49,16 @@ class AdamW8bit(torch.optim.Optimizer):
 
     def _move(self, weight: Tensor, group: dict[str, Any], index: int) -> None:
         state, (beta1, beta2) = self.state[weight], group["betas"]
-        gradient = weight.grad.float()
+        held, gradient = _held(weight), _held(weight.grad).float()
         state["step"] = state.get("step", torch.zeros(())) + 1
         step = int(state["step"])
         mean = _moment(state, "exp_avg", gradient).lerp_(gradient, 1 - beta1)
         square = _moment(state, "exp_avg_sq", gradient).mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        chance = torch.Generator(weight.device).manual_seed(step << 20 | index)
-        _keep(state, "exp_avg", mean, chance)
-        _keep(state, "exp_avg_sq", square, chance)
-        weight.mul_(1 - group["lr"] * group["weight_decay"])
+        for name, moment in (("exp_avg", mean), ("exp_avg_sq", square)):
+            state |= _kept(weight, name, moment, random.Random(f"{name} {index} {step}").getrandbits(62))
+        held.mul_(1 - group["lr"] * group["weight_decay"])
         spread = square.sqrt_().div_((1 - beta2**step) ** 0.5).add_(group["eps"])
-        weight.addcdiv_(mean, spread, value=-group["lr"] / (1 - beta1**step))
+        held.addcdiv_(mean, spread, value=-group["lr"] / (1 - beta1**step))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes what `state_dict` gave; torch would make all of it the weights' type."""
@@ -67,30 +69,66 @@ class AdamW8bit(torch.optim.Optimizer):
                     state[name] = state[name].to(dtype)
 
 
-def _keep(state: dict[str, Tensor], name: str, moment: Tensor, chance: torch.Generator) -> None:
-    """Stores a moment; of the second its root, which has half as many orders of magnitude to cover."""
-    if moment.numel() < _SMALLEST:
-        state[name] = moment.clone()
-        return
+def _kept(weight: Tensor, name: str, moment: Tensor, seed: int) -> dict[str, Tensor]:
+    """A moment as it is stored; of the second its root, which has half as many orders of magnitude to cover."""
+    if weight.numel() < _SMALLEST or weight.dim() < 2:
+        return {name: _shard_of(weight, moment.clone())}
     signed, levels = _CODES[name] == torch.int8, _LEVELS[name]
-    values = moment.flatten() if signed else moment.flatten().sqrt()
-    blocks = torch.nn.functional.pad(values, (0, -len(values) % _BLOCK)).view(-1, _BLOCK)
-    scale = blocks.abs().amax(1)
-    codes = (blocks / scale.clamp_min(1e-38)[:, None]).abs_().pow_(1 / 3).mul_(levels)
-    codes = codes.add_(torch.rand(codes.shape, generator=chance, device=codes.device)).floor_().clamp_(max=levels)
+    values = moment.flatten(1) if signed else moment.flatten(1).sqrt()
+    columns = values.shape[1]
+    blocks = -(-columns // _BLOCK)
+    size = -(-columns // blocks)
+    padded = torch.nn.functional.pad(values, (0, blocks * size - columns))
+    scale = padded.view(len(values), blocks, size).abs().amax(-1)
+    codes = (values / _spread(scale, columns).clamp_min(1e-38)).abs_().pow_(1 / 3).mul_(levels)
+    codes = codes.add_(_chance(weight, values, seed)).floor_().clamp_(max=levels)
     if signed:
-        codes.copysign_(blocks)
+        codes.copysign_(values)
     else:  # a root of 0 under a mean that isn't would be an endless step: what is not 0 doesn't become it
-        codes = torch.maximum(codes, (blocks > 0).float())
-    state[name], state[f"{name}_scale"] = codes.to(_CODES[name]), scale
+        codes = torch.maximum(codes, (values > 0).float())
+    codes = codes.to(_CODES[name]).view(moment.shape)
+    return {name: _shard_of(weight, codes), f"{name}_scale": _shard_of(weight, scale)}
 
 
 def _moment(state: dict[str, Tensor], name: str, like: Tensor) -> Tensor:
-    """fp32 of the weight's shape; the state is left as it is."""
+    """fp32, of what this process holds of the weight; the state is left as it is."""
     if name not in state:
         return torch.zeros_like(like)
+    held = _held(state[name])
     if f"{name}_scale" not in state:
-        return state[name].clone()
-    found = (state[name].float() / _LEVELS[name]).pow_(3).mul_(state[f"{name}_scale"][:, None])
-    found = found if _CODES[name] == torch.int8 else found.square_()
-    return found.flatten()[: like.numel()].view(like.shape)
+        return held.clone()
+    found = (held.flatten(1).float() / _LEVELS[name]).pow_(3)
+    found = found.mul_(_spread(_held(state[f"{name}_scale"]), found.shape[1])).view(like.shape)
+    return found if _CODES[name] == torch.int8 else found.square_()
+
+
+def _spread(scale: Tensor, columns: int) -> Tensor:
+    """Each value's scale (rows, columns) from those of the blocks (rows, blocks)."""
+    return scale.repeat_interleave(-(-columns // scale.shape[1]), 1)[:, :columns]
+
+
+def _chance(weight: Tensor, held: Tensor, seed: int) -> Tensor:
+    """A number in [0, 1) for each value that this process holds, by its place in the whole (SplitMix64's mixing)."""
+    first = 0
+    if isinstance(weight, DTensor):
+        mesh = weight.device_mesh
+        first = mesh.get_local_rank() * -(-len(weight) // mesh.size()) * held.shape[1]
+    mixed = torch.arange(first, first + held.numel(), device=held.device).add_(seed)
+    for shift, factor in ((30, -0x40A7B892E31B1A47), (27, -0x6B2FB644ECCEEE15)):
+        mixed = mixed.bitwise_xor_(mixed >> shift).mul_(factor)
+    return ((mixed >> 40) & 0xFFFFFF).float().div_(2**24).view(held.shape)
+
+
+def _held(tensor: Tensor) -> Tensor:
+    """What this process holds of it."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
+def _shard_of(weight: Tensor, held: Tensor) -> Tensor:
+    """State of a weight's rows, as a tensor that is sharded as the weight is."""
+    if not isinstance(weight, DTensor):
+        return held
+    whole = torch.empty((len(weight), *held.shape[1:]), device="meta")
+    return DTensor.from_local(
+        held, weight.device_mesh, weight.placements, run_check=False, shape=whole.shape, stride=whole.stride()
+    )

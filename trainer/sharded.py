@@ -196,8 +196,8 @@ def _moved(optimizer: torch.optim.Optimizer) -> list[Tensor]:
 
 
 def _like(known: Tensor, whole: Tensor) -> Tensor:
-    """This process's shard of `whole`, cut as `known` is; a tensor of another shape (a step count) stays whole."""
-    if not isinstance(known, DTensor) or known.shape != whole.shape:
+    """This process's shard of `whole`, cut as `known` is; a tensor with other rows (a step count) stays whole."""
+    if not isinstance(known, DTensor) or known.shape[:1] != whole.shape[:1]:
         return whole
     cut = distribute_tensor(whole, known.device_mesh, known.placements, src_data_rank=None)
     return cut.to(known.device)  # in host memory, where the optimiser is offloaded

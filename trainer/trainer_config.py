@@ -143,11 +143,6 @@ class TrainerConfig(Section):
     def _usable(self) -> "TrainerConfig":
         if self.kl_in == "loss" and self.kl_estimator == "k1" and self.kl_coefficient:
             raise ValueError("kl_estimator: k1 has no gradient as a loss; take k2 or k3, or set kl_in to reward")
-        if self.processes > 1 and self.memory.optimizer == "adamw_8bit":
-            raise ValueError(
-                "memory.optimizer: adamw_8bit has a scale for each 256 values of a weight, and shards of several "
-                "processes are cut elsewhere; take adamw, whose moments they share, or set processes to 1"
-            )
         if self.overlong and ALGORITHMS[self.algorithm].advantage is None and self.critic.bootstrap:
             raise ValueError(
                 "overlong: what ran into a limit is worth what the critic says there (critic.bootstrap), and would not "

@@ -22,6 +22,7 @@ from trainer.trainer_config import TrainerConfig
 from trainer.update import update
 
 PPO = {"algorithm": "ppo", "minibatches": 2, "critic": {"warmup_rounds": 0, "gae_decay": 0.9}}
+EIGHT = {"learning_rate": 1e-4, "minibatches": 2, "memory": {"optimizer": "adamw_8bit"}}
 CASES = {
     "grpo": {"learning_rate": 1e-4},
     "dapo, two minibatches, entropy": {"algorithm": "dapo", "minibatches": 2, "entropy_coefficient": 0.01},
@@ -29,6 +30,8 @@ CASES = {
     "reference in the loss": {"kl_coefficient": 0.1},
     "reference in the reward": {"kl_coefficient": 0.1, "kl_in": "reward", "minibatches": 3},
     "offloaded": {"learning_rate": 1e-4, "minibatches": 2},
+    "8-bit moments": EIGHT,
+    "8-bit moments of bf16 weights": {"memory": EIGHT["memory"] | {"weights": "bfloat16"}},
     "bf16 weights": {"memory": {"weights": "bfloat16"}},
     "adapters": {"kl_coefficient": 0.1, "memory": {"lora": {"rank": 3}, "gradient_checkpointing": True}},
     "adapters on bf16 weights": {"kl_coefficient": 0.1, "memory": {"lora": {"rank": 3}, "weights": "bfloat16"}},
@@ -36,7 +39,7 @@ CASES = {
     "ppo, bf16 weights": PPO | {"memory": {"weights": "bfloat16"}},
     "ppo, adapters": PPO | {"memory": {"lora": {"rank": 3}, "gradient_checkpointing": True}},
 }
-RESTORED = ["grpo", "offloaded", "bf16 weights", "adapters"]
+RESTORED = ["grpo", "offloaded", "bf16 weights", "adapters", "8-bit moments"]
 MAKE = dict.fromkeys(CASES, make_optimizer) | {"offloaded": make_offloaded}
 ADAPTED = 1e-5  # an adapter's first step is all of it: AdamW divides rounding by gradients that are almost 0
 
