@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from rollout.adapters import Adapter, AdapterShape, adapter_arguments
 from rollout.mail import SamplingActor
 from rollout.processes import EndTogether, divide_cores, vllm_processes
 from rollout.transports import shared_folder
@@ -29,6 +30,7 @@ class VllmSettings:
         replicas: engines with the whole model each, which share the requests.
         tensor_parallel: GPUs (on a CPU: processes) of one node that hold one replica together.
         weight_transport: how new weights get to the replicas, see rollout/transports.py.
+        adapter: what will be sent in place of whole weights; None: whole weights will.
         sleeps: whether `sleep` will be called: the GPU's memory must then be given back (GPU).
         max_restarts: how often a dead replica is started again before the run stops.
         place_seconds: how long a replica waits for a node that has room.
@@ -48,6 +50,7 @@ class VllmSettings:
     replicas: int = 1
     tensor_parallel: int = 1
     weight_transport: Literal["auto", "files", "object_store", "nccl"] = "auto"
+    adapter: AdapterShape | None = None
     sleeps: bool = False
     place_seconds: float = 300
 
@@ -65,6 +68,7 @@ def vllm_arguments(settings: VllmSettings) -> dict[str, Any]:
         "logprobs_mode": "processed_logprobs",
         "generation_config": "vllm",  # the model's own defaults (top-p, penalties) would bias the ratio
         "seed": 0,
+        **(adapter_arguments(settings.adapter) if settings.adapter else {}),
     }
     if torch.cuda.is_available():
         return common | {"gpu_memory_utilization": settings.gpu_memory_share, "enable_sleep_mode": settings.sleeps}
@@ -99,6 +103,8 @@ class VllmActor(SamplingActor):
         self._params, self._delta = SamplingParams, RequestOutputKind.DELTA
         self._version = 0
         self._requests = 0
+        self._adapter = Adapter(settings.adapter) if settings.adapter else None
+        self._lora = self._adapter.named if self._adapter else None  # of every request
         args = AsyncEngineArgs(
             **vllm_arguments(settings),
             # Left to itself vLLM would start more Ray actors, for GPUs that this one holds already.
@@ -124,7 +130,9 @@ class VllmActor(SamplingActor):
             output_kind=self._delta,
         )
         token_ids, logprobs, versions = [], [], []
-        async for output in self._engine.generate({"prompt_token_ids": prompt_ids}, params, f"r{self._requests}"):
+        async for output in self._engine.generate(
+            {"prompt_token_ids": prompt_ids}, params, f"r{self._requests}", lora_request=self._lora
+        ):
             new = output.outputs[0]
             token_ids += new.token_ids
             logprobs += [entry[token].logprob for entry, token in zip(new.logprobs, new.token_ids, strict=True)]
@@ -137,16 +145,21 @@ class VllmActor(SamplingActor):
         params = self._params(max_tokens=1, temperature=1.0, prompt_logprobs=0, detokenize=False)
         self._requests += 1
         final = None
-        async for output in self._engine.generate({"prompt_token_ids": token_ids}, params, f"r{self._requests}"):
+        async for output in self._engine.generate(
+            {"prompt_token_ids": token_ids}, params, f"r{self._requests}", lora_request=self._lora
+        ):
             final = output
         return [final.prompt_logprobs[i][token].logprob for i, token in enumerate(token_ids) if i > 0]
 
     async def update_weights(self, folder: str, version: int, checksum: int | None) -> None:
-        """Loads a folder's weights in place, between two decoding steps; refuses files with another checksum."""
+        """Loads a folder's weights, or its adapter, between two decoding steps; refuses files with another checksum."""
         if checksum is not None and (found := weight_checksum(Path(folder))) != checksum:
             raise RuntimeError(f"{folder} holds other weights than were sent ({found:08x}, not {checksum:08x})")
         async with self._paused(version):
-            await self._engine.collective_rpc("reload_weights", kwargs={"weights_path": folder})
+            if self._adapter:
+                await self._engine.add_lora(self._adapter.replaced_by(folder))
+            else:
+                await self._engine.collective_rpc("reload_weights", kwargs={"weights_path": folder})
 
     async def load_weights(self, files: dict[str, Any], version: int, checksum: int | None) -> None:
         """As `update_weights`, from files that came through Ray's object store: name to bytes (uint8 arrays)."""

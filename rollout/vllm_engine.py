@@ -101,6 +101,8 @@ class VllmEngine:
     async def update_weights(self, folder: Path, version: int, checksum: int | None = None) -> None:
         """Loads the safetensors of `folder` in place, in all replicas; requests in flight go on with the new weights.
 
+        They are a whole model's, or with `takes_adapter` those of an adapter to the model that the engine started with.
+
         Args:
             folder: must stay as it is until the next update: a replica that is started again loads it again.
             checksum: what `weight_checksum` said where they were written; None loads whatever is there.
@@ -116,6 +118,11 @@ class VllmEngine:
     def broadcasts(self) -> bool:
         """Whether weights come by `broadcast_weights`; else by `update_weights`."""
         return self.settings.weight_transport == "nccl"
+
+    @property
+    def takes_adapter(self) -> bool:
+        """Whether `update_weights` is given an adapter's folder, not a whole model's."""
+        return self.settings.adapter is not None
 
     async def broadcast_weights(self, module: torch.nn.Module, version: int) -> None:
         """Sends the weights of a module on the trainer's GPU to all replicas by NCCL, always those of one module.

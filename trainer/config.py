@@ -117,6 +117,11 @@ class RolloutConfig(Section):
     weight_transport: Literal["auto", "files", "object_store", "nccl"] = Field(
         "auto", description="how weights reach a replica; auto: files on the trainer's node, elsewhere Ray's store"
     )
+    lora: Literal["auto", "merged", "adapter"] = Field(
+        "auto",
+        description="what the engine is sent of trainer.memory.lora: the whole model with the adapter merged in, or "
+        "the adapter alone; auto: the adapter on a GPU in bfloat16, where vLLM has kernels for it",
+    )
     sleep_while_training: bool = Field(
         False, description="the engine gives the GPU's memory to the trainer while that learns (one GPU for both)"
     )
@@ -168,8 +173,13 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _computable(self) -> "Config":
+        if self.rollout.lora == "adapter" and not self.trainer.memory.lora:
+            raise ValueError(
+                "rollout.lora: adapter, but all weights learn (trainer.memory.lora is null): set trainer.memory.lora, "
+                "or leave rollout.lora out"
+            )
         if self.trainer.memory.lora and self.rollout.weight_transport == "nccl":
-            raise ValueError("rollout.weight_transport: nccl sends weights unmerged; with adapters take auto")
+            raise ValueError("rollout.weight_transport: nccl sends neither adapters nor merged weights; take auto")
         if self.trainer.memory.weights == "bfloat16" and self.precision != "bfloat16":
             raise ValueError(
                 f"trainer.memory.weights: bfloat16 needs precision: bfloat16, not {self.precision}: rounded weights "

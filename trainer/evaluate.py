@@ -6,6 +6,7 @@ from pathlib import Path
 
 from envs.base import Task
 from rewards.errors import EnvError
+from rollout.adapters import AdapterShape
 from rollout.chat import ChatRenderer
 from rollout.collect import collect_groups
 from rollout.engine import ChatEngine, Engine, Sampling
@@ -26,8 +27,10 @@ def outcome_of(trajectory: Trajectory) -> Outcome:
     return Outcome(trajectory.task.id, trajectory.task.env, trajectory.score.value, trajectory.score.reason, messages)
 
 
-def engine_settings(model: str, rollout: RolloutConfig, precision: str, metrics: str = "") -> VllmSettings:
-    """The engine that a config asks for."""
+def engine_settings(
+    model: str, rollout: RolloutConfig, precision: str, metrics: str = "", adapter: AdapterShape | None = None
+) -> VllmSettings:
+    """The engine that a config asks for; `adapter` is what it will be sent in place of whole weights."""
     return VllmSettings(
         model,
         rollout.max_context,
@@ -40,6 +43,7 @@ def engine_settings(model: str, rollout: RolloutConfig, precision: str, metrics:
         replicas=rollout.replicas,
         tensor_parallel=rollout.tensor_parallel,
         weight_transport=rollout.weight_transport,
+        adapter=adapter,
         sleeps=rollout.sleep_while_training,
     )
 

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from rewards.errors import ConfigError, nearest
+from rollout.adapters import AdapterShape
 from trainer.packing import Pack
 from trainer.trainer_config import LoraConfig
 
 if TYPE_CHECKING:
+    from trainer.config import Config
     from trainer.policy import Policy
 
 _NAME = "default"
@@ -30,16 +32,10 @@ def attach(model: torch.nn.Module, trunk: torch.nn.Module, config: LoraConfig, b
     """
     import peft
 
-    found = {name.rpartition(".")[2] for name, m in trunk.named_modules() if isinstance(m, torch.nn.Linear)}
-    targets = found if config.targets == "all-linear" else set(config.targets)
-    if unknown := sorted(targets - found):
-        raise ConfigError(
-            f"trainer.memory.lora.targets: {base} has no layer {unknown[0]!r}; {nearest(unknown[0], found)}"
-        )
     settings = peft.LoraConfig(
         r=config.rank,
         lora_alpha=config.alpha,
-        target_modules=sorted(targets),
+        target_modules=_targets(trunk, config, base),
         lora_dropout=0.0,
         base_model_name_or_path=base,
         task_type="CAUSAL_LM",
@@ -50,6 +46,54 @@ def attach(model: torch.nn.Module, trunk: torch.nn.Module, config: LoraConfig, b
     for weight in model.parameters():
         if weight.requires_grad:  # small enough to be kept in fp32 whatever the model is in
             weight.data = weight.data.float()
+
+
+def _targets(trunk: torch.nn.Module, config: LoraConfig, base: str) -> list[str]:
+    found = {name.rpartition(".")[2] for name, m in trunk.named_modules() if isinstance(m, torch.nn.Linear)}
+    targets = found if config.targets == "all-linear" else set(config.targets)
+    if unknown := sorted(targets - found):
+        raise ConfigError(
+            f"trainer.memory.lora.targets: {base} has no layer {unknown[0]!r}; {nearest(unknown[0], found)}"
+        )
+    return sorted(targets)
+
+
+def sends_adapter(config: "Config", precision: str, on_gpu: bool) -> bool:
+    """Whether the engine is sent the adapter alone, as `rollout.lora` says.
+
+    vLLM computes adapters in products of their own: its kernels on a GPU take bfloat16 and no float32, those on a CPU
+    take both and cost several times what they are added to.
+
+    Raises:
+        ConfigError: it is asked for where there is no kernel.
+    """
+    if config.trainer.memory.lora is None or config.rollout.lora == "merged":
+        return False
+    has_kernels = on_gpu and precision == "bfloat16"
+    if config.rollout.lora == "adapter" and on_gpu and not has_kernels:
+        raise ConfigError(
+            f"rollout.lora: adapter, but vLLM's LoRA kernels for GPUs don't compute in {precision}; take merged, or "
+            "precision: bfloat16"
+        )
+    return has_kernels or config.rollout.lora == "adapter"
+
+
+def sent_adapter(config: "Config", base: str, precision: str) -> AdapterShape | None:
+    """What the engine makes room for; None where it is sent whole weights.
+
+    Args:
+        base: the model's folder or hub id; its layers are counted without loading it.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    if not sends_adapter(config, precision, torch.cuda.is_available()):
+        return None
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base))
+    lora = config.trainer.memory.lora
+    targets = _targets(model.base_model, lora, base)
+    path, layer = next((path, m) for path, m in model.named_modules() if path.rpartition(".")[2] in targets)
+    return AdapterShape(lora.rank, tuple(targets), (path, layer.in_features, layer.out_features))
 
 
 def merged(model: torch.nn.Module) -> dict[str, Tensor]:

@@ -170,6 +170,7 @@ def estimate(config: Config, model: str, precision: str, machine: Machine) -> Es
     # Its gradients come when the policy's are gone.
     critic = count.weights + optimizer if ALGORITHMS[trainer.algorithm].advantage is None else 0
     engine = count.handed * width
+    sent = 4 * count.learned if adapters.sends_adapter(config, precision, gpu) else engine
     copied = count.learned * 4 + optimizer  # what a checkpoint writes while the next round is played
     entries = [
         Entry("weights", count.weights, gpu),
@@ -180,7 +181,7 @@ def estimate(config: Config, model: str, precision: str, machine: Machine) -> Es
         Entry("holes between them", 0 if gpu else holes, False),
         Entry("reference", count.weights if trainer.kl_coefficient and not memory.lora else 0, gpu),
         Entry("critic", critic, gpu),
-        Entry("weights handed to the engine", engine, False),
+        Entry("weights handed to the engine", sent, False),
         # On a CPU its memory is that of an update's gradients and activations, which are gone by then.
         Entry("checkpoint being written", max(0.0, copied - (0 if gpu else gradients + kept + logits + holes)), False),
         Entry("libraries", _LIBRARIES, False),

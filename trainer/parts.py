@@ -21,6 +21,7 @@ from rollout.workers import EnvWorkers, WorkerSettings
 from trainer.config import Config, RolloutConfig
 from trainer.evaluate import engine_settings
 from trainer.logs import Display, PhaseLog
+from trainer.lora import sent_adapter
 from trainer.policy import Policy, return_freed_memory
 from trainer.run_folder import weight_folder
 from trainer.sinks import Described, Sink, open_sinks
@@ -118,7 +119,8 @@ def make_parts(
     sink = open_sinks(config.logging.sinks, described, display.say)
     if config.trainer.processes > 1:
         start_ray(config.rollout.ray_address, whole_weights=True)
-    engine = VllmEngine(engine_settings(model_folder, config.rollout, precision, config.logging.vllm_metrics))
+    adapter = sent_adapter(config, model_folder, precision)
+    engine = VllmEngine(engine_settings(model_folder, config.rollout, precision, config.logging.vllm_metrics, adapter))
     renderer = load_renderer(model_folder, config.rollout.tool_format)
     policy = Policy(model_folder, precision, config.rollout.temperature, config.trainer.memory)
     if policy.notice:

@@ -28,13 +28,14 @@ class UpdatableEngine(Protocol):
     """An engine whose weights can be replaced and asked about."""
 
     broadcasts: bool
+    takes_adapter: bool
 
     async def broadcast_weights(self, module: torch.nn.Module, version: int) -> None:
         """Takes the module's weights from its GPU; for engines with `broadcasts`."""
         ...
 
     async def update_weights(self, folder: Path, version: int, checksum: int | None = None) -> None:
-        """Loads the safetensors of `folder`; refuses files with another checksum."""
+        """Loads the safetensors of `folder`, an adapter's with `takes_adapter`; refuses files with another checksum."""
         ...
 
     async def scores(self, token_ids: list[int]) -> list[list[float]]:
@@ -57,7 +58,7 @@ class WeightSync:
         self._known: tuple[int, np.ndarray] | None = None  # checksum and logprobs of the update before
 
     async def send(self, policy: Policy, version: int) -> float:
-        """Writes the policy's weights, has the engine load them, and probes it.
+        """Writes the policy's weights (or its adapter), has the engine load them, and probes it.
 
         Returns:
             Mean |delta logprob| between engine and trainer on the fixed text, of the replica farthest off.
@@ -68,7 +69,10 @@ class WeightSync:
         if self._engine.broadcasts:
             await self._engine.broadcast_weights(policy.model, version)
             return await self.probe(policy, version, None)
-        policy.save(self._folder, precision=policy.precision, for_engine=True)
+        if self._engine.takes_adapter:
+            policy.save_adapter(self._folder)
+        else:
+            policy.save(self._folder, precision=policy.precision, for_engine=True)
         checksum = weight_checksum(self._folder)
         await self._engine.update_weights(self._folder, version, checksum)
         return await self.probe(policy, version, checksum)

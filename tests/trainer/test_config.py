@@ -118,7 +118,11 @@ def test_an_engine_that_plays_ahead_of_the_trainer_can_not_sleep_meanwhile(path)
     ("overrides", "said"),
     [
         (["--trainer.memory.weights", "bfloat16"], "bfloat16 needs precision: bfloat16, not auto"),
-        (["--trainer.memory.lora.rank", "8", "--rollout.weight_transport", "nccl"], "nccl sends weights unmerged"),
+        (
+            ["--trainer.memory.lora.rank", "8", "--rollout.weight_transport", "nccl"],
+            "nccl sends neither adapters nor merged weights",
+        ),
+        (["--rollout.lora", "adapter"], r"all weights learn .*set trainer.memory.lora"),
         (["--trainer.memory.lora.rnak", "8"], "did you mean rank"),
     ],
 )

@@ -99,9 +99,8 @@ def test_length_is_not_punished_where_running_into_a_limit_is_excused():
         settings(overlong=overlong)
     punished = settings({"bootstrap": False}, overlong=overlong)
     (pack,) = pack_group([cut := episode(TURNS, 0.5, "context")], 10_000)
-    critic = Saying([0.1, 0.2, 0.4, 0.7])
-    critic.config = punished
-    assert token_advantages([cut], pack, np.zeros(4), critic)[0].returns == pytest.approx([0] * 4)
+    target, _ = token_advantages([cut], pack, np.zeros(4), np.array([0.1, 0.2, 0.4, 0.7]), punished)
+    assert target.returns == pytest.approx([0] * 4)
 
 
 @given(
@@ -204,8 +203,8 @@ def test_the_policy_learns_from_advantages_that_are_whitened_over_the_whole_roun
     grouped, _ = make_lessons(groups, config, critic=critic)
     found = np.concatenate([lesson.advantages for lessons in grouped for lesson in lessons])
     whose = zip(groups, grouped, strict=True)
-    plain = [token_advantages(g.trajectories, x.pack, np.zeros(len(x.advantages)), critic)[1] for g, (x,) in whose]
-    plain = np.concatenate(plain)
+    nothing = [(g.trajectories, x.pack, np.zeros(len(x.advantages)), critic.judge(x.pack)) for g, (x,) in whose]
+    plain = np.concatenate([token_advantages(*known, config)[1] for known in nothing])
     assert found == pytest.approx((plain - plain.mean()) / (plain.std() + 0.05), abs=1e-6)
 
 

@@ -12,7 +12,8 @@ from tests.trainer.groups import make_group
 from tests.trainer.padded import gradients, padded_logprobs
 from trainer import attention
 from trainer.checkpoint import CheckpointStore
-from trainer.lora import FrozenAdapters
+from trainer.config import Config
+from trainer.lora import FrozenAdapters, sends_adapter, sent_adapter
 from trainer.model_folder import write_model
 from trainer.optimizer import make_optimizer
 from trainer.packing import pack_group
@@ -105,6 +106,46 @@ def test_the_saved_adapter_is_loaded_by_peft(policy, small_model, tmp_path):
     ids = torch.arange(5, 30)[None]
     with torch.no_grad():
         assert torch.allclose(theirs(input_ids=ids).logits, policy.model(input_ids=ids).logits, atol=1e-5)
+
+
+def config_of(sent, memory=LORA):
+    settings = {"rollout": {"lora": sent}, "trainer": {"memory": memory.model_dump()}}
+    return Config(environments=[{"id": "postgym/Weather-v0"}], **settings)
+
+
+@pytest.mark.parametrize(
+    ("sent", "precision", "on_gpu", "expected"),
+    [
+        ("auto", "bfloat16", True, True),
+        ("auto", "float32", True, False),
+        ("auto", "bfloat16", False, False),
+        ("merged", "bfloat16", True, False),
+        ("adapter", "float32", False, True),
+    ],
+)
+def test_the_adapter_goes_alone_where_the_engine_has_kernels_for_it_or_where_it_is_asked_for(
+    sent, precision, on_gpu, expected
+):
+    assert sends_adapter(config_of(sent), precision, on_gpu) is expected
+    if sent != "adapter":
+        assert not sends_adapter(config_of(sent, MemoryConfig()), precision, on_gpu), "where no adapter learns"
+
+
+def test_an_adapter_that_the_engine_has_no_kernels_for_is_refused():
+    with pytest.raises(ConfigError, match=r"rollout.lora: adapter, but .* float32; take merged, or precision: bfl"):
+        sends_adapter(config_of("adapter"), "float32", on_gpu=True)
+
+
+def test_the_engine_makes_room_for_the_layers_that_learn(policy, small_model):
+    shape = sent_adapter(config_of("adapter"), str(small_model), "float32")
+    learned = {name.partition(".lora_")[0].rpartition(".")[2] for name in policy.state()}
+    assert (shape.rank, set(shape.layers)) == (4, learned)
+    path, inputs, outputs = shape.example
+    layer = policy.model.get_submodule(path)
+    assert (layer.in_features, layer.out_features) == (inputs, outputs)
+    few = MemoryConfig(lora=LoraConfig(targets=("q_proj", "v_proj")))
+    assert sent_adapter(config_of("adapter", few), str(small_model), "float32").layers == ("q_proj", "v_proj")
+    assert sent_adapter(config_of("merged"), str(small_model), "float32") is None
 
 
 def test_a_checkpoint_of_adapters_becomes_a_whole_model(tiny_model, tmp_path):

@@ -115,6 +115,15 @@ def test_every_setting_saves_what_it_should(wide_model):
     assert half["optimizer"] == 1.5 * whole["optimizer"], "with its fp32 copies"
 
 
+def test_an_adapter_is_less_to_hand_over_than_a_model(wide_model):
+    config = config_of({"lora": {"rank": 8}}, "bfloat16")
+    handed = [
+        of(estimate(config, wide_model, "bfloat16", machine), "weights handed to the engine")
+        for machine in (Machine(64 * GIB), Machine(64 * GIB, 70 * GIB, 80 * GIB))
+    ]
+    assert 0 < handed[1] < 0.2 * handed[0], "on a GPU it goes alone"
+
+
 def test_moments_leave_the_gpu_when_they_are_offloaded(wide_model):
     card = Machine(64 * GIB, 70 * GIB, 80 * GIB)
     for kind, on_gpu in (("adamw", True), ("adamw_offload", False)):
