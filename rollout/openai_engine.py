@@ -170,7 +170,7 @@ def _read_reply(response: httpx.Response) -> Reply:
     try:
         answer = response.json()
         message = answer["choices"][0]["message"]
-        content = message.get("content") or message.get("refusal") or ""
+        content = _text(message.get("content") or message.get("refusal") or "")
         calls = tuple(_read_call(c) for c in message.get("tool_calls") or ())
         tokens = (answer.get("usage") or {}).get("total_tokens") or 0
         if not isinstance(content, str) or not isinstance(tokens, int):
@@ -178,6 +178,13 @@ def _read_reply(response: httpx.Response) -> Reply:
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"no chat completion ({error!r:.100}): {response.text[:200]!r}") from None
     return Reply(Message("assistant", _whole(content), calls), tokens)
+
+
+def _text(content: Any) -> Any:
+    """The text of content that comes in parts, as some endpoints give it; their thinking is no part of a message."""
+    if not isinstance(content, list):
+        return content
+    return "".join(part["text"] for part in content if part["type"] == "text")
 
 
 def _read_call(call: Mapping[str, Any]) -> ToolCall:

@@ -25,6 +25,7 @@ def main() -> int:
     parser.add_argument("--split", default="", choices=["train", "test"])
     parser.add_argument("--stage", default="", help="experts, grpo, or eval-base and its like")
     parser.add_argument("--status", default="", help="ok, invalid_output, infra_error, task_error, or error for both")
+    parser.add_argument("--finish", default="", help="terminated, truncated or context: how it ended")
     parser.add_argument("--min-score", type=float, help="0 to 1")
     parser.add_argument("--max-score", type=float, help="0 to 1")
     parser.add_argument("--first-step", type=int, help="round, from 0")
@@ -41,6 +42,7 @@ def main() -> int:
         split=arguments.split,
         stage=arguments.stage,
         status=arguments.status,
+        finish=arguments.finish,
         low=arguments.min_score,
         high=arguments.max_score,
         first_step=arguments.first_step,

@@ -166,6 +166,12 @@ def test_a_call_of_no_tool_and_more_calls_than_are_run_leave_a_conversation_that
     assert "at most 8 calls" in trajectory.transcript.messages[-1].content
 
 
+def test_content_in_parts_is_its_text_without_the_thinking(fake):
+    parts = [{"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "It is 5."}]
+    fake.play = lambda body: {"role": "assistant", "content": parts}
+    assert ask(engine_at(fake)).message == Message("assistant", "It is 5.")
+
+
 def test_what_passes_is_asked_again_and_retry_after_is_kept_to(fake):
     fake.faults = [(500, {}, "oops"), (429, {"Retry-After": "0.3"}, "busy"), (200, {}, "<html>")]
     started = time.monotonic()
@@ -187,6 +193,7 @@ def test_what_passes_is_asked_again_and_retry_after_is_kept_to(fake):
         ([(404, {}, "nothing here")], EngineError, "HTTP 404: nothing here; check the model's name and the URL", 1),
         ([(200, {}, "{")] * 4, TurnError, "no chat completion", 4),
         ([(200, {}, '{"choices": []}')] * 4, TurnError, "no chat completion", 4),
+        ([(200, {}, '{"choices": [{"message": {"content": [{}]}}]}')] * 4, TurnError, "no chat completion", 4),
         ([(400, {}, "policy")], TurnError, "HTTP 400: policy", 1),
     ],
 )

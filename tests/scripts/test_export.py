@@ -38,6 +38,16 @@ def test_one_file_of_a_run_stands_for_itself_with_the_tools_of_its_run(run_folde
     assert '"calculate"' in (tmp_path / "out.jsonl").read_text()
 
 
+def test_what_was_cut_off_can_be_left_out(run_folder, tmp_path):
+    counts = {}
+    for finish in ("", "terminated", "truncated"):
+        wanted = ["--finish", finish] if finish else []
+        found = command(run_folder, "--layout", "openai", "--out", tmp_path / "out.jsonl", "--stage", "grpo", *wanted)
+        counts[finish] = int(found.stdout.split()[0]) if found.returncode == 0 else 0
+    assert 0 < counts["terminated"] <= counts[""]
+    assert counts["terminated"] + counts["truncated"] == counts[""]
+
+
 def test_a_wrong_wish_is_one_clear_line(run_folder, tmp_path):
     found = command(run_folder, "--layout", "dpo", "--margin", 2, "--out", tmp_path / "out.jsonl")
     assert found.returncode == 2
