@@ -1,4 +1,4 @@
-"""A Ray cluster of several nodes on this machine that loses them, under an engine with light actors.
+"""A Ray cluster of several nodes on this machine that loses them, under an engine with light actors and environments.
 
 Run as a program, because a process has one Ray session and the other tests' is local.
 """
@@ -15,10 +15,15 @@ import numpy as np
 
 from envs.base import Task
 from rewards.errors import EngineError
-from rollout.engine import Request, Sampling
+from rollout.collect import collect_groups
+from rollout.engine import Request, Sampling, ScriptedEngine
+from rollout.episode import Limits
 from rollout.mail import SamplingActor
 from rollout.vllm_actor import VllmSettings
 from rollout.vllm_engine import VllmEngine
+from rollout.workers import EnvWorkers, WorkerSettings
+from tests.rollout.families import renderer_of
+from tests.worlds import Lookup
 
 
 class Light(SamplingActor):
@@ -77,6 +82,33 @@ async def play(engine, cluster, nodes, weights):
     return found | {"end": sorted({str(a) for a in await ask_all() if isinstance(a, EngineError)})}
 
 
+class Slow(Lookup):
+    """Takes a moment a turn."""
+
+    def step(self, action):
+        time.sleep(0.1)
+        return super().step(action)
+
+
+async def play_environments(address, cluster, nodes, renderer):
+    """Loses one of two nodes while its workers play episodes; what they earned, and how many workers were replaced."""
+    pool = EnvWorkers(WorkerSettings(4, 8, ray_address=address), lambda env_id: Slow())
+    engine = ScriptedEngine(Slow().expert, renderer.turn_ids)
+    tasks = [Slow().sample_task(seed) for seed in range(24)]
+    ended = []
+
+    def lose_at_the_eighth(trajectory):
+        ended.append(trajectory)
+        if len(ended) == 8:
+            cluster.remove_node(nodes.pop(), allow_graceful=False)
+
+    groups = await collect_groups(
+        tasks, 2, pool, engine, renderer, Sampling(64), Limits(step_seconds=20), 16, lose_at_the_eighth
+    )
+    pool.close()
+    return {"values": [t.score.value for g in groups for t in g.trajectories], "replaced": pool.replaced}
+
+
 def main():
     import ray
     from ray.cluster_utils import Cluster
@@ -90,12 +122,15 @@ def main():
         engine = VllmEngine(settings, Light)
         homes = len({replica.node for replica in engine._replicas})
         found = asyncio.run(play(engine, cluster, nodes, Path(folder)))
-        Path(sys.argv[1]).write_text(json.dumps(found | {"homes": [homes, found["homes"]]}))
+        found["homes"] = [homes, found["homes"]]
+    nodes = [cluster.add_node(num_cpus=1)]
+    found["environments"] = asyncio.run(play_environments(cluster.address, cluster, nodes, renderer_of("chatml")))
+    Path(sys.argv[1]).write_text(json.dumps(found))
     ray.shutdown()
     cluster.shutdown()
 
 
-def test_a_lost_nodes_replica_moves_and_only_the_last_nodes_loss_stops_the_run(tmp_path):
+def test_a_lost_nodes_replica_and_episodes_move_and_only_the_last_nodes_loss_stops_the_run(tmp_path):
     root = Path(__file__).parents[2]
     program = [sys.executable, "-m", __name__, str(tmp_path / "found.json")]
     done = subprocess.run(program, cwd=root, capture_output=True, text=True, timeout=150)
@@ -108,6 +143,8 @@ def test_a_lost_nodes_replica_moves_and_only_the_last_nodes_loss_stops_the_run(t
     assert len(found["end"]) == 1
     assert "no node of the Ray cluster has room for replica" in found["end"][0]
     assert "within 6 s" in found["end"][0]
+    assert found["environments"]["values"] == [1.0] * 48, "what was played there is played again elsewhere"
+    assert found["environments"]["replaced"] >= 1
 
 
 if __name__ == "__main__":
