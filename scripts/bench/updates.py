@@ -37,11 +37,13 @@ class Way:
     as_with_vllm: bool = False
 
 
-_PLAIN = {"gradient_checkpointing": False, "model_init_kwargs": {"dtype": "bfloat16"}}
+_PLAIN: dict[str, Any] = {"gradient_checkpointing": False}
+_HALF = {"model_init_kwargs": {"dtype": "bfloat16"}}
 WAYS = {
     "as it comes": Way({}, 16_384),
     "as it comes with vLLM": Way({}, 16_384, as_with_vllm=True),
-    "tuned": Way(_PLAIN, 4_096),
+    "tuned": Way(_PLAIN | _HALF, 4_096),
+    "tuned, in fp32": Way(_PLAIN | {"bf16": False}, 4_096),
 }
 
 
