@@ -10,7 +10,7 @@ import itertools
 import uuid
 from array import array
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,8 @@ import numpy as np
 from rewards.errors import EngineError
 from rollout.engine import Completion, Request
 from rollout.ray_session import last_line
+
+Directory = Mapping[int, tuple[int, Any]]  # of living replicas: how often each was started again, and its actor
 
 
 class ActorDiedError(Exception):
@@ -119,11 +121,16 @@ class SamplingActor:
             task.cancel()
             box.give()
 
-    async def leave(self, session: str) -> None:
-        """Cancels all turns of a session."""
-        for number in list(self._boxes[session].running):
-            await self.drop(session, number)
-        del self._boxes[session]
+    async def leave(self, client: str) -> None:
+        """Cancels all turns of a client, or of a session of it."""
+        for session in [session for session in self._boxes if session.startswith(client)]:
+            for number in list(self._boxes[session].running):
+                await self.drop(session, number)
+            del self._boxes[session]
+
+    async def live(self) -> None:
+        """Never answers: who calls it is told when the actor dies."""
+        await asyncio.Event().wait()
 
     async def _sample(self, order: Order, box: _Box) -> None:
         number, prompt_ids, max_tokens, temperature, seed, stop_ids = order
@@ -142,10 +149,11 @@ class Mail:
 
     Args:
         actor: a `SamplingActor`.
+        client: names this process to the actor.
     """
 
-    def __init__(self, ray: Any, actor: Any) -> None:
-        self._ray, self._actor = ray, actor
+    def __init__(self, ray: Any, actor: Any, client: str = "main") -> None:
+        self._ray, self._actor, self._client = ray, actor, client
         self._numbers = itertools.count()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._session = ""
@@ -180,7 +188,7 @@ class Mail:
         """A session is an event loop's: what one that has ended left at the actor must not come to the next."""
         if self._session:
             self._actor.leave.remote(self._session)
-        self._loop, self._session = loop, uuid.uuid4().hex
+        self._loop, self._session = loop, f"{self._client} {uuid.uuid4().hex}"
         self._outbox: list[Order] = []
         self._waiting: dict[int, asyncio.Future[Sampled]] = {}
         self._calls: set[asyncio.Task[None]] = set()

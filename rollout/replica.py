@@ -32,6 +32,7 @@ class Replica:
         restarts: how many actors of it died and were replaced.
         node: id of the Ray node where it is.
         mail: takes turns to the actor.
+        watch: what notices that the actor has died though nothing is asked of it, when something does.
     """
 
     def __init__(self, ray: Any, settings: VllmSettings, index: int, actor_class: type) -> None:
@@ -39,6 +40,7 @@ class Replica:
         self.revival: asyncio.Task | None = None
         self.actor: Any = None
         self.mail: Mail | None = None
+        self.watch: asyncio.Task | None = None
         self._ray, self._settings, self._class = ray, settings, actor_class
         self._group: Any = None
         self._bundle: dict[str, float] = {}

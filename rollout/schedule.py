@@ -45,7 +45,41 @@ def _level(difficulty: float) -> int:
     return min(_LEVELS - 1, int(difficulty * _LEVELS))
 
 
-class Slots:
+class Running:
+    """How many episodes run, and how long none did.
+
+    Args:
+        most: that can run at once, whatever is counted.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._count = most, 0
+        self._idle_seconds, self._idle_since = 0.0, time.monotonic()
+
+    @property
+    def running(self) -> int:
+        """Episodes that run."""
+        return min(self._most, self._count)
+
+    @property
+    def idle_seconds(self) -> float:
+        """Seconds since the start in which no episode ran."""
+        return self._idle_seconds + (0.0 if self._count else time.monotonic() - self._idle_since)
+
+    def begin(self, episodes: int = 1) -> None:
+        """Some more run."""
+        if not self._count:
+            self._idle_seconds += time.monotonic() - self._idle_since
+        self._count += episodes
+
+    def end(self, episodes: int = 1) -> None:
+        """Some have ended."""
+        self._count -= episodes
+        if not self._count:
+            self._idle_since = time.monotonic()
+
+
+class Slots(Running):
     """Places for episodes that run at once, given to the lowest rank first and, among equals, to who asked first.
 
     Args:
@@ -54,12 +88,11 @@ class Slots:
     """
 
     def __init__(self, total: int, by_environment: Mapping[str, int] | None = None) -> None:
+        super().__init__(total)
         self._free = total
         self._free_of = dict(by_environment or {})
         self._waiting: dict[str, list[tuple[Rank, int, asyncio.Future[None]]]] = {}
         self._order = itertools.count()
-        self.running = 0
-        self._idle_seconds, self._idle_since = 0.0, time.monotonic()
 
     @contextlib.asynccontextmanager
     async def held(self, env_id: str, rank: Rank = ()) -> AsyncIterator[None]:
@@ -79,20 +112,13 @@ class Slots:
         finally:
             self._release(env_id)
 
-    @property
-    def idle_seconds(self) -> float:
-        """Seconds since the start in which no episode ran."""
-        return self._idle_seconds + (0.0 if self.running else time.monotonic() - self._idle_since)
-
     def _grant(self) -> None:
         while self._free and (chosen := self._foremost()):
             env_id, turn = chosen
             self._free -= 1
             if env_id in self._free_of:
                 self._free_of[env_id] -= 1
-            if not self.running:
-                self._idle_seconds += time.monotonic() - self._idle_since
-            self.running += 1
+            self.begin()
             turn.set_result(None)
 
     def _foremost(self) -> tuple[str, asyncio.Future[None]] | None:
@@ -114,9 +140,7 @@ class Slots:
         self._free += 1
         if env_id in self._free_of:
             self._free_of[env_id] += 1
-        self.running -= 1
-        if not self.running:
-            self._idle_since = time.monotonic()
+        self.end()
         self._grant()
 
 

@@ -14,7 +14,7 @@ import torch
 
 from rewards.errors import ConfigError, EngineError
 from rollout.engine import Completion, Request
-from rollout.mail import ActorDiedError
+from rollout.mail import ActorDiedError, Directory
 from rollout.nccl import NcclTransport, ReplicaGroup
 from rollout.ray_session import last_line, start_ray
 from rollout.replica import NoPlaceError, Replica
@@ -23,6 +23,7 @@ from rollout.transports import FileTransport, ObjectStoreTransport, Weights
 from rollout.vllm_actor import VLLM_GIB, VllmActor, VllmSettings
 
 _CATCH_UP_TRIES = 10  # one a second
+_LOOK_SECONDS = 1.0
 
 
 class VllmEngine:
@@ -151,10 +152,40 @@ class VllmEngine:
     def close(self) -> None:
         """Ends the replicas and gives their memory back."""
         for replica in self._replicas:
-            if replica.revival is not None:
-                replica.revival.cancel()
+            for task in (replica.revival, replica.watch):
+                if task is not None:
+                    task.cancel()
         with ThreadPoolExecutor(len(self._replicas)) as at_once:
             list(at_once.map(Replica.leave, self._replicas))
+
+    async def directory(self, known: Directory) -> Directory:
+        """Who lives, as soon as it isn't `known` any more; deaths are noticed though nothing is asked here.
+
+        Raises:
+            EngineError: as `generate` does.
+        """
+        while True:
+            await self._living()
+            found = {r.index: (r.restarts, r.actor) for r in self._replicas if r.alive}
+            if found != known:
+                return found
+            for replica in self._replicas:
+                if replica.alive and (replica.watch is None or replica.watch.done()):
+                    replica.watch = asyncio.create_task(self._watch(replica))
+            changes = [task for r in self._replicas for task in (r.watch, r.revival) if task and not task.done()]
+            await asyncio.wait(changes, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+
+    def dismiss(self, client: str) -> None:
+        """Gives up what a client of the replicas' actors that is gone had asked of them."""
+        for replica in self._replicas:
+            if replica.alive:
+                replica.actor.leave.remote(client)
+
+    async def _watch(self, replica: Replica) -> None:
+        try:
+            await replica.call("live")
+        except ActorDiedError as death:
+            self._mourn(replica, death)
 
     async def _ask(self, key: str, ask: Callable[[Replica], Awaitable[Any]]) -> Any:
         """Asks the replica for `key`, and another when it dies of it."""

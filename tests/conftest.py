@@ -16,6 +16,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
+SHARING = ("test_drivers", "test_kills", "test_replicas", "test_sharded")  # each shares what takes long to make
+
+
 @pytest.hookimpl(tryfirst=True)  # xdist looks at the marks in its own
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Says which tests share what is dear, for `pytest -n 2 --dist loadgroup`: one worker gets them all."""
@@ -32,7 +35,7 @@ def _shared(item: pytest.Item) -> str | None:
         return "made run"
     if item.path.parent.name == "sandbox":
         return "sandbox"
-    if item.path.stem in ("test_kills", "test_replicas", "test_sharded"):  # each shares what takes long to make
+    if item.path.stem in SHARING:
         return item.path.stem
     given = getattr(item, "callspec", None)
     named = [str(v) for v in given.params.values() if str(v).startswith("postgym/")] if given else []

@@ -107,7 +107,8 @@ class RolloutConfig(Section):
     )
     dynamic_sampling: bool = Field(False, description="groups without variance are replaced by fresh tasks (DAPO)")
     max_refills: int = Field(3, ge=1, description="fresh tasks of a round by dynamic_sampling, times rollout.groups")
-    env_workers: int = Field(0, ge=0, description="processes that play environments; 0: threads of the trainer")
+    drivers: int = Field(0, ge=0, description="processes that play training episodes; 0: the trainer's own")
+    env_workers: int = Field(0, ge=0, description="processes that play environments; 0: threads of who plays episodes")
     env_memory_gb: float = Field(2.0, gt=0, description="GiB that the environments of one such process may hold")
     kv_cache_gb: float = Field(1.0, gt=0, description="GiB of KV cache (CPU)")
     gpu_memory_share: float = Field(0.45, gt=0, lt=1, description="share of the GPU for the engine (GPU)")
@@ -132,6 +133,19 @@ class RolloutConfig(Section):
         if value != AUTO and value not in FORMATS:
             raise ValueError(f"no tool format {value!r}; {nearest(value, [AUTO, *FORMATS])}")
         return value
+
+    @model_validator(mode="after")
+    def _shared_out(self) -> "RolloutConfig":
+        if self.drivers > self.concurrency:
+            raise ValueError(
+                f"drivers: {self.drivers} of them share concurrency={self.concurrency} episodes; lower the one or "
+                "raise the other"
+            )
+        if 0 < self.env_workers < self.drivers:
+            raise ValueError(
+                f"drivers: {self.drivers} of them share env_workers={self.env_workers}; raise it, or set it to 0"
+            )
+        return self
 
 
 class EvaluationConfig(Section):
@@ -194,6 +208,16 @@ class Config(Section):
         if len(set(ids)) < len(ids):
             raise ValueError(f"an environment is listed twice in {ids}")
         return value
+
+    @model_validator(mode="after")
+    def _shared_out(self) -> "Config":
+        for environment in self.environments:
+            if environment.concurrency is not None and environment.concurrency < self.rollout.drivers:
+                raise ValueError(
+                    f"rollout.drivers: {self.rollout.drivers} of them share environments' concurrency, "
+                    f"{environment.concurrency} for {environment.id}; lower the one or raise the other"
+                )
+        return self
 
     @model_validator(mode="after")
     def _awake(self) -> "Config":

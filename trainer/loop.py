@@ -46,8 +46,9 @@ class Run:
         self.model_folder = resolve_model(config.model)
         self.chats = read_chats(config.sft.file) if config.sft.file else []
         check_sinks(config.logging.sinks)
-        # Who watches, and how many compute, doesn't change what is learned: a resumed run may name others.
-        claim_folder(folder, config.model_dump(mode="json", exclude={"logging": True, "trainer": {"processes"}}))
+        # Who watches, and how many compute or play, doesn't change what is learned: a resumed run may name others.
+        others = {"logging": True, "trainer": {"processes"}, "rollout": {"drivers"}}
+        claim_folder(folder, config.model_dump(mode="json", exclude=others))
         self.phases = PhaseLog(folder)
         self.mixture = Mixture(config.environments)
 

@@ -5,11 +5,14 @@ import contextlib
 import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from envs.base import Task
 from rollout.chat import ChatRenderer
 from rollout.collect import Player, collect_groups
+from rollout.driver_actor import DriverSettings
+from rollout.drivers import Drivers
 from rollout.engine import Sampling, ScriptedEngine
 from rollout.episode import Limits
 from rollout.models import load_renderer
@@ -46,9 +49,12 @@ class Parts:
     sink: Sink
     sync_folder: Path
     workers: EnvWorkers | None = None
+    drivers: Drivers | None = None
 
     def close(self) -> None:
-        """Ends the engine, the workers and the trackers; what was written for the engine to read goes."""
+        """Ends the drivers, workers, engine and trackers; what was written for the engine to read goes."""
+        if self.drivers is not None:
+            self.drivers.close()
         if self.workers is not None:
             self.workers.close()
         self.engine.close()
@@ -72,14 +78,25 @@ class Parts:
             return_freed_memory()
             await self.engine.wake_up()
 
-    def player(self, on_episode: Callable[[Trajectory], None]) -> Player:
+    @property
+    def restarts(self) -> dict[str, int]:
+        """Replicas and drivers that died and were started again, as the metrics name them."""
+        return {
+            "engine_restarts": self.engine.restarts,
+            "driver_restarts": self.drivers.restarts if self.drivers is not None else 0,
+        }
+
+    def player(self, on_episode: Callable[[Trajectory], None]) -> Player | Drivers:
         """What the rounds are played with, as `rollout` says; `on_episode` sees every episode as it ends."""
+        if self.drivers is not None:
+            self.drivers.on_episode = on_episode
+            return self.drivers
         settings = self.config.rollout
         return Player(
             self.mixture.make_world,
             self.engine,
             self.renderer,
-            Limits(settings.max_context, settings.step_seconds, settings.straggler_seconds),
+            _limits(settings),
             Slots(settings.concurrency, self.mixture.concurrency),
             on_episode=on_episode,
         )
@@ -127,6 +144,7 @@ def make_parts(
         display.say(policy.notice)
     sync_folder = weight_folder(folder)
     weights = WeightSync(engine, sync_folder, renderer, config.trainer.max_mismatch)
+    drivers = _drivers(config, model_folder, mixture, engine)
     workers = None
     if (settings := worker_settings(config.rollout)) is not None:
         workers = mixture.make_world = EnvWorkers(settings, mixture.make_env)
@@ -144,7 +162,29 @@ def make_parts(
         sink,
         sync_folder,
         workers,
+        drivers,
     )
+
+
+def _drivers(config: Config, model_folder: str, mixture: Mixture, engine: VllmEngine) -> Drivers | None:
+    """The processes that play episodes, sent the mixture as it is: its worlds must not be workers' yet."""
+    rollout = config.rollout
+    if not rollout.drivers:
+        return None
+    settings = DriverSettings(
+        mixture.make_env,
+        partial(load_renderer, model_folder, rollout.tool_format),
+        _limits(rollout),
+        rollout.replicas,
+        rollout.concurrency,
+        mixture.concurrency,
+        worker_settings(rollout),
+    )
+    return Drivers(rollout.drivers, settings, engine)
+
+
+def _limits(rollout: RolloutConfig) -> Limits:
+    return Limits(rollout.max_context, rollout.step_seconds, rollout.straggler_seconds)
 
 
 def worker_settings(rollout: RolloutConfig) -> WorkerSettings | None:

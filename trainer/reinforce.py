@@ -86,7 +86,7 @@ class Reinforcement:
             await rounds.close()
 
     async def _step(self, rounds: Rounds, step: int, learner: Learner) -> dict[str, float]:
-        started, restarts = time.monotonic(), self.parts.engine.restarts
+        started, before = time.monotonic(), self.parts.restarts
         played = await rounds.take(step)
         sampled, self.tally = time.monotonic(), Tally()
         log = LearnedLog(played.groups)
@@ -100,9 +100,11 @@ class Reinforcement:
             "seconds_update": updated - sampled,
             "seconds_sync": time.monotonic() - updated,
         }
-        engine = {"probe": probe, "engine_restarts": float(self.parts.engine.restarts - restarts)}
+        engine = {"probe": probe} | {name: float(n - before[name]) for name, n in self.parts.restarts.items()}
         if engine["engine_restarts"]:
             self.say("  [yellow]warning:[/yellow] the engine died and was started again; no episode is lost")
+        if engine["driver_restarts"]:
+            self.say("  [yellow]warning:[/yellow] a driver died and was started again; its groups are played again")
         sampled_groups = [*played.groups, *played.unused]
         numbers = rollout_metrics(sampled_groups, played.busy_seconds, step) | plan_metrics(self._plan(step))
         busy = 0.0 if played.kept else played.busy_seconds

@@ -16,6 +16,7 @@ from pathlib import Path
 from rewards.errors import CheckpointError
 from rollout.catalogue import scan
 from rollout.collect import Player, episode_seed
+from rollout.drivers import Drivers
 from rollout.engine import Sampling
 from rollout.schedule import together
 from rollout.store import read_groups, write_groups
@@ -63,7 +64,7 @@ class Rounds:
         config: Config,
         folder: Path,
         mixture: Mixture,
-        player: Player,
+        player: Player | Drivers,
         first: int,
         plan: Callable[[int], Plan | None] = lambda step: None,
     ) -> None:

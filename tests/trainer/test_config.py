@@ -117,6 +117,20 @@ def test_an_engine_that_plays_ahead_of_the_trainer_can_not_sleep_meanwhile(path)
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
+        (["--rollout.concurrency", "3"], r"drivers: 4 of them share concurrency=3 episodes"),
+        (["--rollout.env_workers", "2"], r"drivers: 4 of them share env_workers=2; raise it, or set it to 0"),
+        (["--environments.0.concurrency", "3"], r"rollout\.drivers: 4 of them share .* 3 for postgym/"),
+    ],
+)
+def test_what_drivers_share_must_be_enough_for_all(path, overrides, said):
+    load_config(path, ["--rollout.drivers", "4"])
+    with pytest.raises(ConfigError, match=said):
+        load_config(path, ["--rollout.drivers", "4", *overrides])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
         (["--trainer.memory.weights", "bfloat16"], "bfloat16 needs precision: bfloat16, not auto"),
         (
             ["--trainer.memory.lora.rank", "8", "--rollout.weight_transport", "nccl"],
