@@ -8,8 +8,9 @@ turns there from the start) do the very same token work, both in the precision t
 TRL's GRPOTrainer has it, is raw vLLM too: every episode of a batch generates a turn, then all their tools are awaited.
 That is kinder than TRL 1.16, which awaits the tools of one episode after those of another: this figure is worked out
 from the same run and told beside it.
-`overhead` is the CPU time of this process per turn, tokenising included, with experts for a model. `workers` needs
-about 0.2 GB a worker process. `simulator` is scripts/bench/rollout_simulator.py on the overhead that was measured.
+`overhead` is the CPU time of this process per turn, tokenising included, with experts for a model; also of a turn in a
+driver among many replicas, and of a group that a driver plays. `workers` needs about 0.2 GB a worker process.
+`simulator` is scripts/bench/rollout_simulator.py on the last two of `overhead`.
 """
 
 import argparse
@@ -17,15 +18,19 @@ import asyncio
 import os
 import sys
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from rollout.collect import collect_groups
+from rollout.driver_actor import DriverSettings, LivingReplicas
+from rollout.drivers import Drivers
 from rollout.engine import Engine, Sampling, ScriptedEngine
 from rollout.episode import Limits
 from rollout.mail import SamplingActor
 from rollout.models import DEFAULT_MODEL, load_renderer, resolve_model
+from rollout.ray_session import start_ray
 from rollout.vllm_actor import VllmSettings
 from rollout.vllm_engine import VllmEngine
 from rollout.workers import EnvWorkers, WorkerSettings
@@ -36,6 +41,10 @@ from trainer.policy import faster_precision
 
 GROUP = 4
 OVERHEAD_MS = 1.0  # of a turn, at most
+GROUP_MS = 10.0  # of a group, at most
+REPLICAS = 1_000
+DRIVER_TURN = f"CPU of a turn, about 2,000 tokens, a driver's among {REPLICAS:,} replicas"
+GROUP_TURNS = "CPU of the run's own process for a group of 8 that a driver plays"
 _LIMITS = Limits(max_context=1024, step_seconds=60)
 _LONG = Limits(max_context=32_768, step_seconds=60)
 
@@ -129,33 +138,54 @@ def cpu_per_turn(engine: Engine, renderer: Any, episodes: int) -> float:
     return spent / turns * 1_000
 
 
+def driver_turn(actor: Any, renderer: Any, episodes: int) -> float:
+    """As `cpu_per_turn`, in a driver of a large cluster: a turn finds few others on the way to its replica."""
+    among_many = LivingReplicas(start_ray("local"), uuid.uuid4().hex, REPLICAS)
+    among_many.direct(1, dict.fromkeys(range(REPLICAS), (0, actor)))  # one actor can stand for all: it costs nothing
+    return cpu_per_turn(among_many, renderer, episodes)
+
+
+def cpu_per_group(drivers: Drivers, groups: int) -> float:
+    """CPU milliseconds of this process for one group of 8 that a driver plays; keeping it on disk is a thread's."""
+    tasks = [ToolTurns().sample_task(i) for i in range(groups)]
+
+    async def play() -> None:
+        await asyncio.gather(*(drivers.play(task, 8, Sampling(4_096, seed=0)) for task in tasks))
+
+    started = time.process_time()
+    asyncio.run(play())
+    return (time.process_time() - started) / groups * 1_000
+
+
 def overhead(options: argparse.Namespace) -> list[Ratio]:
-    """CPU time per turn against the goal, with experts in this process and behind a Ray actor."""
-    renderer = load_renderer(resolve_model(options.model))
+    """CPU time of a turn and of a group against the goals, with experts in this process and behind a Ray actor."""
+    model = resolve_model(options.model)
+    renderer = load_renderer(model)
     env = ToolTurns()
     prompt = renderer.prompt_ids(env.sample_task(0).prompt, ())
     long = "The next row is what I should like to see. " * 180  # about 2,000 tokens
+    here = ScriptedEngine(env.expert, renderer.turn_ids)
     short_turn, long_turn = (renderer.turn_ids(prompt, text) for text in (env.expert(env.sample_task(0))(()), long))
-    engines: list[tuple[str, Engine]] = [
-        ("scripted engine", ScriptedEngine(env.expert, renderer.turn_ids)),
-        (f"engine in a Ray actor, {len(short_turn)} tokens", remote_expert(short_turn)),
-        (f"engine in a Ray actor, {len(long_turn):,} tokens", remote_expert(long_turn)),
+    short, far = remote_expert(short_turn), remote_expert(long_turn)
+    _, actor = asyncio.run(far.directory({}))[0]
+    settings = DriverSettings(partial(_tool_turns, 0.0, False), partial(load_renderer, model), _LONG, 1, 400)
+    drivers = Drivers(1, settings, far)
+    costs = [
+        ("CPU of a turn, scripted engine", partial(cpu_per_turn, here, renderer, 400), OVERHEAD_MS),
+        (f"CPU of a turn, {len(short_turn)} tokens", partial(cpu_per_turn, short, renderer, 400), OVERHEAD_MS),
+        (f"CPU of a turn, {len(long_turn):,} tokens", partial(cpu_per_turn, far, renderer, 400), OVERHEAD_MS),
+        (DRIVER_TURN, partial(driver_turn, actor, renderer, 400), OVERHEAD_MS),
+        (GROUP_TURNS, partial(cpu_per_group, drivers, 50), GROUP_MS),
     ]
-    found = [
-        compare(
-            f"CPU of a turn, {name}",
-            partial(cpu_per_turn, engine, renderer, 400),
-            lambda: OVERHEAD_MS,
-            "goal",
-            "ms",
-            options.repeats,
-            higher_is_better=False,
-        )
-        for name, engine in engines
-    ]
-    for _, engine in engines[1:]:
-        engine.close()
-    return found
+    try:
+        return [
+            compare(name, ours, lambda goal=goal: goal, "goal", "ms", options.repeats, higher_is_better=False)
+            for name, ours, goal in costs
+        ]
+    finally:
+        drivers.close()
+        short.close()
+        far.close()
 
 
 def turns_per_second(renderer: Any, count: int, seconds: float, busy: bool) -> float:
@@ -198,12 +228,17 @@ def workers(options: argparse.Namespace) -> list[Ratio]:
     return found
 
 
+def measured(before: Sequence[Ratio], name: str, otherwise: float) -> float:
+    """What an earlier part has found under `name`."""
+    return next((ratio.ours for ratio in before if ratio.name == name), otherwise)
+
+
 PARTS: dict[str, Callable[[argparse.Namespace, Sequence[Ratio]], list[Ratio]]] = {
     "engine": lambda options, before: against_vllm(options),
     "overhead": lambda options, before: overhead(options),
     "workers": lambda options, before: workers(options),
     "simulator": lambda options, before: simulations(
-        max((r.ours for r in before if r.unit == "ms"), default=OVERHEAD_MS)
+        measured(before, DRIVER_TURN, OVERHEAD_MS), measured(before, GROUP_TURNS, GROUP_MS)
     ),
 }
 
