@@ -34,8 +34,8 @@ def adapter_arguments(shape: AdapterShape) -> dict[str, Any]:
     return {
         "enable_lora": True,
         "max_lora_rank": min(rank for rank in get_args(MaxLoRARanks) if rank >= shape.rank),
-        # Without names the output head gets room too, and computes with one row a request: the logprobs of a prompt
-        # have more rows, and vLLM's process on a CPU dies of them.
+        # Without names the output head gets room too, and is told of one row a request: the logprobs of a prompt have
+        # more, and with another request beside it vLLM's process on a CPU dies of that.
         "lora_target_modules": list(shape.layers),
     }
 

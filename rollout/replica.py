@@ -144,4 +144,6 @@ def vllm_environment(settings: VllmSettings) -> dict[str, str]:
         "TQDM_DISABLE": "1",
         "MALLOC_MMAP_THRESHOLD_": str(2**30),
         "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
+        # What tells where weights lie on the GPU is no plain data: vLLM must pickle it for its own process.
+        **({"VLLM_ALLOW_INSECURE_SERIALIZATION": "1"} if settings.weight_transport == "ipc" else {}),
     }

@@ -1,7 +1,7 @@
 """How new weights get from the trainer to a replica: by files in shared memory, or through Ray's object store.
 
 Both carry the same safetensors files, and the replica checks the same checksum before it loads them.
-`rollout/nccl.py` is the third way, from GPU to GPUs, without files.
+`rollout/gpu_transport.py` has the ways without files, from the trainer's GPU.
 """
 
 import contextlib

@@ -13,7 +13,6 @@ from rollout.processes import EndTogether, divide_cores, vllm_processes
 from rollout.transports import shared_folder
 from rollout.weights import weight_checksum
 
-_RECEIVES = {"weight_transfer_config": {"backend": "nccl"}}
 VLLM_GIB = 1.5  # that vLLM holds itself on a CPU, without weights and KV cache
 
 
@@ -49,10 +48,15 @@ class VllmSettings:
     max_restarts: int = 3
     replicas: int = 1
     tensor_parallel: int = 1
-    weight_transport: Literal["auto", "files", "object_store", "nccl"] = "auto"
+    weight_transport: Literal["auto", "files", "object_store", "nccl", "ipc"] = "auto"
     adapter: AdapterShape | None = None
     sleeps: bool = False
     place_seconds: float = 300
+
+    @property
+    def takes_module(self) -> bool:
+        """Whether weights come from the trainer's GPU without files between (rollout/gpu_transport.py)."""
+        return self.weight_transport in ("nccl", "ipc")
 
 
 def vllm_arguments(settings: VllmSettings) -> dict[str, Any]:
@@ -110,7 +114,7 @@ class VllmActor(SamplingActor):
             # Left to itself vLLM would start more Ray actors, for GPUs that this one holds already.
             distributed_executor_backend="mp" if settings.tensor_parallel > 1 else None,
             disable_log_stats=not settings.metrics,
-            **(_RECEIVES if settings.weight_transport == "nccl" else {}),  # which wants a GPU
+            weight_transfer_config={"backend": settings.weight_transport} if settings.takes_module else None,
         )
         self._engine = AsyncLLM.from_engine_args(args)
         self._watch = EndTogether(vllm_processes())
@@ -184,7 +188,7 @@ class VllmActor(SamplingActor):
         self._version = version
 
     async def join_transfer(self, info: dict[str, Any]) -> None:
-        """Joins the trainer's NCCL group (see rollout/nccl.py)."""
+        """Opens its end of the channel that rollout/gpu_transport.py describes."""
         from vllm.distributed.weight_transfer.base import WeightTransferInitRequest
 
         await self._engine.init_weight_transfer_engine(WeightTransferInitRequest(info))
@@ -195,7 +199,7 @@ class VllmActor(SamplingActor):
         await self._engine.start_weight_update()
 
     async def receive_transfer(self, info: Any) -> None:
-        """Takes the weights that the trainer broadcasts meanwhile."""
+        """Takes weights that the trainer sends meanwhile (NCCL), or that lie where `info` says (IPC)."""
         from vllm.distributed.weight_transfer.base import WeightTransferUpdateRequest
 
         await self._engine.update_weights(WeightTransferUpdateRequest(info))
@@ -205,6 +209,12 @@ class VllmActor(SamplingActor):
         await self._engine.finish_weight_update()
         await self._adopt(version)
         await self._engine.resume_generation()
+
+    async def gpu(self) -> str:
+        """The GPU that it is on."""
+        from rollout.gpu_transport import own_gpu
+
+        return own_gpu()
 
     async def sleep(self) -> None:
         """Gives the GPU's memory back: weights go to the CPU's, the KV cache is dropped."""

@@ -14,8 +14,8 @@ import torch
 
 from rewards.errors import ConfigError, EngineError
 from rollout.engine import Completion, Request
+from rollout.gpu_transport import ModuleTransport, ReplicaGroup, check_same_gpu, own_gpu
 from rollout.mail import ActorDiedError, Directory
-from rollout.nccl import NcclTransport, ReplicaGroup
 from rollout.ray_session import last_line, start_ray
 from rollout.replica import NoPlaceError, Replica
 from rollout.routing import Router
@@ -37,7 +37,7 @@ class VllmEngine:
         actor_class: what the replicas are made of; another `SamplingActor` than `VllmActor` is a stand-in.
 
     Raises:
-        ConfigError: a setting needs a GPU and there is none.
+        ConfigError: a setting needs a GPU and there is none, or one that trainer and engine share and they don't.
         EngineError: too little memory for model and KV cache, Ray or vLLM can't start, no node has room, or actors
             keep dying.
     """
@@ -50,7 +50,7 @@ class VllmEngine:
         _check_gpus(settings, self._ray)
         self._home = _own_node(self._ray, settings.ray_address)
         self._files, self._store = FileTransport(), ObjectStoreTransport(self._ray)
-        self._nccl: NcclTransport | None = None
+        self._module: ModuleTransport | None = None
         self._router = Router(settings.replicas)
         self._replicas = [Replica(self._ray, settings, i, actor_class) for i in range(settings.replicas)]
         try:
@@ -78,6 +78,8 @@ class VllmEngine:
             self._ray.get([replica.actor.__ray_ready__.remote() for replica in self._replicas])
         except self._ray.exceptions.RayError as error:
             raise EngineError(_explain(self.settings, str(error))) from error
+        if self.settings.weight_transport == "ipc":
+            check_same_gpu(own_gpu(), self._ray.get([replica.actor.gpu.remote() for replica in self._replicas]))
         for replica in self._replicas:
             replica.alive = True
 
@@ -116,30 +118,33 @@ class VllmEngine:
         await self._living()
 
     @property
-    def broadcasts(self) -> bool:
-        """Whether weights come by `broadcast_weights`; else by `update_weights`."""
-        return self.settings.weight_transport == "nccl"
+    def takes_module(self) -> bool:
+        """Whether weights come by `update_from`; else by `update_weights`."""
+        return self.settings.takes_module
 
     @property
     def takes_adapter(self) -> bool:
         """Whether `update_weights` is given an adapter's folder, not a whole model's."""
         return self.settings.adapter is not None
 
-    async def broadcast_weights(self, module: torch.nn.Module, version: int) -> None:
-        """Sends the weights of a module on the trainer's GPU to all replicas by NCCL, always those of one module.
+    async def update_from(self, module: torch.nn.Module, version: int) -> None:
+        """Sends the weights of a module on the trainer's GPU to all replicas, always those of one module.
 
         Raises:
             EngineError: it failed; a replica that has died can't join again.
         """
         try:
-            if self._nccl is None:
+            if self._module is None:
                 actors = [replica.actor for replica in self._replicas]
                 group = ReplicaGroup(self._ray, actors, self.settings.tensor_parallel)
                 dtype = getattr(torch, self.settings.precision)
-                self._nccl = await asyncio.to_thread(NcclTransport, group, module, dtype)
-            await asyncio.to_thread(self._nccl.send, version)
+                way = self.settings.weight_transport
+                self._module = await asyncio.to_thread(ModuleTransport, way, group, module, dtype)
+            await asyncio.to_thread(self._module.send, version)
         except (self._ray.exceptions.RayError, RuntimeError) as error:
-            raise EngineError(f"weight update {version} by NCCL failed: {last_line(str(error))}") from error
+            raise EngineError(
+                f"weight update {version} by {self.settings.weight_transport} failed: {last_line(str(error))}"
+            ) from error
 
     async def sleep(self) -> None:
         """Gives the GPUs' memory back until `wake_up`; nothing may be generated meanwhile."""
@@ -252,10 +257,10 @@ class VllmEngine:
                 f"{why}; it was started again {replica.restarts} times: free memory, or lower rollout.kv_cache_gb "
                 "and rollout.concurrency"
             )
-        if self._nccl is not None:
+        if self._module is not None:
             raise EngineError(
-                f"{why}; with rollout.weight_transport=nccl it can't get the newest weights again: run the same "
-                "command again, it goes on from the last checkpoint"
+                f"{why}; with rollout.weight_transport={self.settings.weight_transport} it can't get the newest "
+                "weights again: run the same command again, it goes on from the last checkpoint"
             )
         replica.restarts += 1
         try:
@@ -288,12 +293,12 @@ class VllmEngine:
 
 
 def _check_gpus(settings: VllmSettings, ray: Any) -> None:
-    if ray.cluster_resources().get("GPU"):
-        return
-    if settings.sleeps:
+    in_cluster = bool(ray.cluster_resources().get("GPU"))
+    if settings.sleeps and not in_cluster:
         raise ConfigError("rollout.sleep_while_training gives a GPU's memory back; there is no GPU: leave it out")
-    if settings.weight_transport == "nccl":
-        raise ConfigError("rollout.weight_transport=nccl goes from GPU to GPU; there is no GPU: take auto")
+    if settings.takes_module and not (in_cluster and torch.cuda.is_available()):
+        way = settings.weight_transport
+        raise ConfigError(f"rollout.weight_transport={way} sends what lies on a GPU; there is no GPU: take auto")
 
 
 def _own_node(ray: Any, address: str) -> str:

@@ -115,8 +115,10 @@ class RolloutConfig(Section):
     ray_address: str = Field("local", description="`local`, `auto` or ray://host:port")
     replicas: int = Field(1, ge=1, description="engines with the whole model each, that share the episodes")
     tensor_parallel: int = Field(1, ge=1, description="GPUs of one node that hold one replica together")
-    weight_transport: Literal["auto", "files", "object_store", "nccl"] = Field(
-        "auto", description="how weights reach a replica; auto: files on the trainer's node, elsewhere Ray's store"
+    weight_transport: Literal["auto", "files", "object_store", "nccl", "ipc"] = Field(
+        "auto",
+        description="how weights reach a replica; auto: files on the trainer's node, elsewhere Ray's store; nccl: from "
+        "GPU to GPUs; ipc: within the GPU that one replica shares with the trainer",
     )
     lora: Literal["auto", "merged", "adapter"] = Field(
         "auto",
@@ -192,8 +194,14 @@ class Config(Section):
                 "rollout.lora: adapter, but all weights learn (trainer.memory.lora is null): set trainer.memory.lora, "
                 "or leave rollout.lora out"
             )
-        if self.trainer.memory.lora and self.rollout.weight_transport == "nccl":
-            raise ValueError("rollout.weight_transport: nccl sends neither adapters nor merged weights; take auto")
+        rollout, way = self.rollout, self.rollout.weight_transport
+        if self.trainer.memory.lora and way in ("nccl", "ipc"):
+            raise ValueError(f"rollout.weight_transport: {way} sends neither adapters nor merged weights; take auto")
+        if way == "ipc" and (gpus := rollout.replicas * rollout.tensor_parallel) > 1:
+            raise ValueError(
+                f"rollout.weight_transport: ipc is for one replica on the trainer's GPU; there are {gpus} GPUs "
+                "(rollout.replicas times rollout.tensor_parallel): set both to 1, or take nccl or auto"
+            )
         if self.trainer.memory.weights == "bfloat16" and self.precision != "bfloat16":
             raise ValueError(
                 f"trainer.memory.weights: bfloat16 needs precision: bfloat16, not {self.precision}: rounded weights "

@@ -27,11 +27,11 @@ _MEND = "run the same command again: it goes on from the last checkpoint with a 
 class UpdatableEngine(Protocol):
     """An engine whose weights can be replaced and asked about."""
 
-    broadcasts: bool
+    takes_module: bool
     takes_adapter: bool
 
-    async def broadcast_weights(self, module: torch.nn.Module, version: int) -> None:
-        """Takes the module's weights from its GPU; for engines with `broadcasts`."""
+    async def update_from(self, module: torch.nn.Module, version: int) -> None:
+        """Takes the module's weights from its GPU; for engines with `takes_module`."""
         ...
 
     async def update_weights(self, folder: Path, version: int, checksum: int | None = None) -> None:
@@ -66,8 +66,8 @@ class WeightSync:
         Raises:
             EngineError: the engine read other bytes, kept its old weights, or computes something else.
         """
-        if self._engine.broadcasts:
-            await self._engine.broadcast_weights(policy.model, version)
+        if self._engine.takes_module:
+            await self._engine.update_from(policy.model, version)
             return await self.probe(policy, version, None)
         if self._engine.takes_adapter:
             policy.save_adapter(self._folder)
@@ -81,7 +81,7 @@ class WeightSync:
         """Compares the engine with the trainer, as `send` does once the weights are loaded.
 
         Args:
-            checksum: tells these weights from the ones before; None where nobody knows it, as after a broadcast.
+            checksum: tells these weights from the ones before; None where nobody knows it, as without files.
         """
         found = np.asarray(await self._engine.scores(self._token_ids), np.float64)  # (replicas, tokens - 1)
         gap = float(np.abs(found - score(policy, self._token_ids)).mean(axis=1).max())

@@ -24,7 +24,7 @@ class SmallEngine:
     """
 
     restarts = 0
-    broadcasts = takes_adapter = False
+    takes_module = takes_adapter = False
 
     def __init__(self, model, dies_at=None, lingers_at=()):
         self._policy, self._dies_at, self._version = Policy(str(model), "float32"), dies_at, 0

@@ -136,6 +136,12 @@ def test_what_drivers_share_must_be_enough_for_all(path, overrides, said):
             ["--trainer.memory.lora.rank", "8", "--rollout.weight_transport", "nccl"],
             "nccl sends neither adapters nor merged weights",
         ),
+        (
+            ["--trainer.memory.lora.rank", "8", "--rollout.weight_transport", "ipc"],
+            "ipc sends neither adapters nor merged weights",
+        ),
+        (["--rollout.weight_transport", "ipc", "--rollout.replicas", "2"], r"ipc is for one replica .* 2 GPUs"),
+        (["--rollout.weight_transport", "ipc", "--rollout.tensor_parallel", "2"], r"ipc is for one replica .* 2 GPUs"),
         (["--rollout.lora", "adapter"], r"all weights learn .*set trainer.memory.lora"),
         (["--trainer.memory.lora.rnak", "8"], "did you mean rank"),
     ],

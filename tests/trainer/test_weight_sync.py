@@ -13,7 +13,7 @@ from trainer.weight_sync import WeightSync
 class Unreliable:
     """The real engine, with something done to each update on its way."""
 
-    broadcasts = takes_adapter = False
+    takes_module = takes_adapter = False
 
     def __init__(self, engine, update):
         self.scores, self._engine, self._update = engine.scores, engine, update
