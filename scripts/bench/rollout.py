@@ -84,11 +84,11 @@ def against_vllm(options: argparse.Namespace) -> list[Ratio]:
     try:
         with asyncio.Runner() as runner:
             for round_ in range(options.repeats + 1):
-                episodes = options.episodes if round_ else min(options.episodes, options.concurrency)  # it warms up
+                episodes = options.episodes if round_ else 4 * GROUP  # it warms up
                 ours, work = measure(runner, episodes=episodes, round_=2 * round_, wait=False)
-                offline = raw.offline(work)
+                offline = raw.offline(work, options.concurrency)
                 late, late_work = measure(runner, episodes=episodes, round_=2 * round_ + 1, wait=True)
-                late_offline = raw.offline(late_work)
+                late_offline = raw.offline(late_work, options.concurrency)
                 together, one_by_one = raw.lockstep(late_work, options.concurrency)
                 _say(
                     f"round {round_}: {ours:.0f} tok/s, raw {offline:.0f}; with latency {late:.0f}, raw "

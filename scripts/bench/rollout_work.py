@@ -161,9 +161,14 @@ class RawVllm:
         self._actor = self._ray.remote(_Raw).options(**options).remote(settings)
         self._ray.get(self._actor.__ray_ready__.remote())
 
-    def offline(self, episodes: Sequence[Sequence[Work]]) -> float:
-        """Tokens per second when every turn of every episode is there from the start."""
-        work = [turn for turns in itertools.zip_longest(*episodes) for turn in turns if turn is not None]
+    def offline(self, episodes: Sequence[Sequence[Work]], together: int) -> float:
+        """Tokens per second when every turn of every episode is there from the start.
+
+        They stand in the order that is best for vLLM: `together` episodes' first turns, their second turns and so on,
+        then those of the next. In any other a turn's beginning is still being computed, or forgotten again.
+        """
+        batches = [episodes[first : first + together] for first in range(0, len(episodes), together)]
+        work = [w for batch in batches for turns in itertools.zip_longest(*batch) for w in turns if w is not None]
         return sum(w.tokens for w in work) / self._replay(work, fresh=True)
 
     def lockstep(self, episodes: Sequence[Sequence[Work]], together: int) -> tuple[float, float]:
