@@ -77,7 +77,7 @@ def test_the_longest_expected_starts_first_and_members_of_a_group_start_together
         lengths.learn("test/LikesEven", difficulty, tokens)
     short, long, middle = (task_of(difficulty=d) for d in (0.1, 0.5, 0.9))
     engine = Paced(renderer)
-    play(engine, renderer, [short, long, middle], 3, concurrency=2, lengths=lengths)
+    play(engine, renderer, [short, long, middle], 3, concurrency=1, lengths=lengths)
     assert engine.began == [long.id] * 3 + [middle.id] * 3 + [short.id] * 3
 
 

@@ -10,10 +10,8 @@ from rewards.transcript import Message, Transcript
 from tests.trainer.groups import make_group
 from trainer.advantages import by_turn, group_normalised, returns_to_go, soft_overlong
 from trainer.credit import group_advantages, turn_ends, turn_rewards, turns_of
-from trainer.critic import make_critic
 from trainer.lessons import make_lessons, token_advantages
 from trainer.packing import pack_group
-from trainer.policy import Policy
 from trainer.trainer_config import TrainerConfig
 
 TURN = {"algorithm": "grpo", "credit": "turn"}
@@ -119,13 +117,12 @@ def test_lessons_by_turn_praise_the_turn_that_was_right(group):
         assert all(len(set(lesson.advantages[lesson.pack.episodes == i])) == 1 for i in range(3))
 
 
-def test_a_criterion_of_turns_reaches_the_critic_at_each_turns_end(tiny_model, group):
+def test_a_criterion_of_turns_reaches_the_critic_at_each_turns_end(group):
     config = TrainerConfig(algorithm="ppo", credit="turn")
-    policy = Policy(str(tiny_model), precision="float32")
-    critic = make_critic(policy, config)  # says 0 of everything
     episode = scored(group.trajectories[0], 0.25, 0.5, 0.0, 1.0)
     (pack,) = pack_group([episode], 10_000)
-    target, _ = token_advantages([episode], pack, np.zeros(len(pack.targets)), critic)
+    nothing = np.zeros(len(pack.targets))  # is paid token by token, nor does the critic expect any
+    target, _ = token_advantages([episode], pack, nothing, nothing, config)
     to_go = returns_to_go(turn_rewards(episode, config))
     assert target.returns == pytest.approx(to_go[turns_of(episode)], abs=1e-6)
     assert to_go[0] == pytest.approx(0.25)
