@@ -41,7 +41,7 @@ _TABLE = [
     Size(1, group_size, prompt, 16, 64) for prompt in (50, 1000, 4000) for group_size in (4, 16)
 ]  # short completions: a cell of the longest prompts takes TRL minutes
 _CELL_SECONDS = 45
-_STEP = StepSize(prompts=1, group_size=8, words=205, new_tokens=256, learning_rate=1e-6)
+_STEP = StepSize(prompts=2, group_size=8, words=205, new_tokens=256, learning_rate=1e-6)
 _CURVE = StepSize(prompts=4, group_size=8, words=8, new_tokens=16, learning_rate=3e-3)
 
 
