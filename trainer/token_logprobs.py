@@ -73,23 +73,25 @@ class _HeadLogprobs(torch.autograd.Function):
         ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, temperature: float, dtype: torch.dtype
     ) -> tuple[Tensor, Tensor]:
         ctx.scaled, ctx.head = (hidden / temperature).to(dtype), weight.to(dtype)
-        ctx.temperature, ctx.held = temperature, len(hidden) <= HELD_ROWS
+        ctx.temperature, ctx.dtype = temperature, hidden.dtype
+        held = len(hidden) <= HELD_ROWS
+        ctx.at_once = len(hidden) if held else LOGIT_ROWS
         found, softmax = [], None
-        for rows in _parts(len(hidden), len(hidden) if ctx.held else LOGIT_ROWS):
+        for rows in _parts(len(hidden), ctx.at_once):
             softmax = ctx.scaled[rows] @ ctx.head.t()
             found.append(_to_softmax(softmax, targets[rows]))
         logprobs, entropies = (torch.cat(column) for column in zip(*found, strict=True))
-        ctx.save_for_backward(hidden, weight, targets, entropies, softmax if ctx.held else None)
+        ctx.save_for_backward(weight, targets, entropies, softmax if held else None)
         return logprobs, entropies
 
     @staticmethod
     def backward(ctx: Any, of_logprobs: Tensor, of_entropies: Tensor) -> tuple[Tensor | None, ...]:
-        hidden, weight, targets, entropies, kept = ctx.saved_tensors
+        weight, targets, entropies, kept = ctx.saved_tensors
         by_entropy = bool(of_entropies.any())
         scaled, head, column = ctx.scaled, ctx.head, of_logprobs[:, None]
         of_hidden = torch.empty_like(scaled, dtype=torch.float32)
         of_weight = None
-        for rows in _parts(len(hidden), len(hidden) if ctx.held else LOGIT_ROWS):
+        for rows in _parts(len(scaled), ctx.at_once):
             matrix, factor = kept, -column[rows]
             if matrix is None:
                 matrix = scaled[rows] @ head.t()
@@ -103,7 +105,7 @@ class _HeadLogprobs(torch.autograd.Function):
         if of_weight is not None:
             of_weight.index_add_(0, targets, scaled.float() * column)
             of_weight = of_weight.to(weight.grad_dtype or weight.dtype)  # rounded weights may gather fp32 gradients
-        return of_hidden.div_(ctx.temperature).to(hidden.dtype), of_weight, None, None, None
+        return of_hidden.div_(ctx.temperature).to(ctx.dtype), of_weight, None, None, None
 
 
 def _to_softmax(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -138,4 +140,5 @@ def _blocks(logits: Tensor) -> Iterator[slice]:
 
 
 def _parts(rows: int, most: int) -> Iterator[slice]:
-    return (slice(start, start + most) for start in range(0, rows, max(1, most)))
+    """One part at least, if an empty one."""
+    return (slice(start, start + most) for start in range(0, max(1, rows), max(1, most)))

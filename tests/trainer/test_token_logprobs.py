@@ -67,6 +67,14 @@ def test_a_head_that_does_not_learn_gets_no_gradient():
     assert hidden.grad is not None
 
 
+def test_no_tokens_have_no_logprobs_and_no_gradient():
+    hidden, weight = torch.zeros(0, 8, requires_grad=True), torch.randn(50, 8, requires_grad=True)
+    logprobs, entropies = head_logprobs(hidden, weight, torch.zeros(0, dtype=torch.long))
+    assert logprobs.shape == entropies.shape == (0,)
+    logprobs.sum().backward()
+    assert not weight.grad.any()
+
+
 def test_under_autocast_a_head_multiplies_in_bfloat16_and_its_weights_learn_in_their_own_kind():
     torch.manual_seed(0)
     hidden, weight = torch.randn(20, 8, requires_grad=True), torch.randn(300, 8, requires_grad=True)
