@@ -82,9 +82,9 @@ def test_a_long_reply_is_typed_in_no_time():
     import time
 
     for text in ("I can't " * 20_000, "a, " * 30_000, '"' * 60_000, "I am not " + "very " * 20_000 + "able to help"):
-        start = time.perf_counter()
+        start = time.process_time()
         type_refusal(text)
-        assert time.perf_counter() - start < 2
+        assert time.process_time() - start < 2
 
 
 def test_the_spans_of_a_refusal_show_where_it_refuses():

@@ -98,7 +98,9 @@ def test_a_turn_in_flight_goes_on_with_the_new_adapter(adapted, sync, renderer, 
     async def go():
         await sync.send(policies[3], 3)
         running = [asyncio.create_task(adapted.generate(request)) for request in requests]
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0)
+        last = Request(prompt(renderer), Sampling(1), TASK)
+        await adapted.generate(last)  # asked after them: they have begun when it ends
         await sync.send(policies[4], 4)
         return await asyncio.gather(*running)
 

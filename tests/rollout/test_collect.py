@@ -103,7 +103,7 @@ class Closable(Lookup):
 def test_an_environment_made_for_an_episode_is_closed_after_it(renderer):
     made = [Closable(), Closable(RuntimeError("the server is gone")), Closable(SystemExit(1))]
     group, _ = collect(made, renderer)
-    assert all(env.closed.wait(5) for env in made)
+    assert all(env.closed.wait(60) for env in made)
     assert all(t.score.value is not None for t in group.trajectories), "a failure to close costs no score"
     assert [t.transcript for t in group.trajectories] == [env.transcript for env in made], "still to be read"
 
@@ -115,7 +115,7 @@ def test_an_environment_is_closed_when_its_episode_failed(renderer):
     made = [Fails()]
     group, _ = collect(made, renderer)
     assert group.trajectories[0].finish == "error"
-    assert made[0].closed.wait(5)
+    assert made[0].closed.wait(60)
 
 
 def test_an_environment_of_somebody_elses_stays_open(renderer):

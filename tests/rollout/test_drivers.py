@@ -43,7 +43,7 @@ class Babbler(SamplingActor):
     async def generate(self, prompt_ids, max_tokens, temperature, seed, stop_ids):
         rng = random.Random(repr((prompt_ids, seed)))
         ids = [rng.randrange(300, 900) for _ in range(rng.randint(1, max_tokens))]
-        await asyncio.sleep(rng.uniform(0, 0.3 if max_tokens >= SLOW else 0.02))
+        await asyncio.sleep(rng.uniform(0, 0.5 if max_tokens >= SLOW else 0.02))
         return ids, [-rng.random() for _ in ids], [0] * len(ids), "stop"
 
     async def exchange(self, session, orders):
@@ -110,6 +110,17 @@ async def seen(engine):
     return set.union(*(s[1] for s in states)), [client for s in states for client in s[2]]
 
 
+async def at_work(engine, clients=()):
+    """What the replicas say once turns run, and such of each of these clients."""
+    async with asyncio.timeout(60):
+        while True:
+            states = await engine._everywhere("seen")
+            running = {client for *_, turns in states for client in turns}
+            if running and running.issuperset(clients):
+                return states
+            await asyncio.sleep(0.01)
+
+
 def test_drivers_play_the_episodes_that_this_process_would(drivers, babblers, expected, event_loop_runner):
     shown = []
     drivers.on_episode = shown.append
@@ -147,11 +158,9 @@ def test_a_replica_that_dies_under_drivers_is_replaced_and_nobody_can_tell(
 ):
     async def go():
         playing = asyncio.create_task(play(drivers, SLOW))
-        await asyncio.sleep(0.4)
-        pid, *_ = (await babblers._everywhere("seen"))[0]
-        os.kill(pid, signal.SIGKILL)
+        os.kill(next(pid for pid, _, running in await at_work(babblers) if running), signal.SIGKILL)
         played = await asyncio.wait_for(playing, 60)
-        while babblers.living < 2:
+        while not babblers.restarts or babblers.living < 2:
             await asyncio.sleep(0.05)
         return played
 
@@ -162,11 +171,11 @@ def test_a_replica_that_dies_under_drivers_is_replaced_and_nobody_can_tell(
 
 def test_the_groups_of_a_driver_that_dies_are_played_again(drivers, babblers, expected, event_loop_runner):
     async def go():
+        doomed, before = driver_processes()[0], {seat.client for seat in drivers._seats}
         playing = asyncio.create_task(play(drivers, SLOW))
-        await asyncio.sleep(0.4)
-        before = {seat.client for seat in drivers._seats}
-        driver_processes()[0].kill()
-        played = await asyncio.wait_for(playing, 90)
+        await at_work(babblers, before)
+        doomed.kill()
+        played = await asyncio.wait_for(playing, 180)
         return played, before - {seat.client for seat in drivers._seats}, await seen(babblers)
 
     played, gone, (_, running) = event_loop_runner.run(go())
@@ -236,11 +245,12 @@ def test_an_engine_that_is_gone_is_told_to_all_who_play(drivers, babblers, event
 
     async def go():
         playing = asyncio.create_task(play(drivers, SLOW))
+        await at_work(babblers)
         while not playing.done():
-            await asyncio.sleep(0.3)
             with contextlib.suppress(EngineError):
                 for pid, *_ in await babblers._everywhere("seen"):
                     os.kill(pid, signal.SIGKILL)
+            await asyncio.sleep(0.3)
         await playing
 
     with pytest.raises(EngineError, match="started again 1 times"):

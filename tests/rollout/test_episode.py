@@ -1,4 +1,5 @@
 import asyncio
+import threading
 import time
 
 import numpy as np
@@ -79,8 +80,10 @@ def test_an_environment_that_hangs_is_given_up(renderer):
 
 def test_an_answer_in_time_counts_though_the_event_loop_was_held_up():
     async def go():
-        answer = asyncio.ensure_future(within(0.1, lambda: "in time"))
+        answered = threading.Event()
+        answer = asyncio.ensure_future(within(0.1, lambda: answered.set() or "in time"))
         await asyncio.sleep(0)
+        assert answered.wait(60)
         time.sleep(0.3)
         return await answer
 

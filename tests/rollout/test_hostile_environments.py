@@ -16,7 +16,8 @@ from rollout.episode import Limits, run_episode
 from tests.worlds import Lookup
 
 SAMPLING = Sampling(max_tokens=64)
-QUICK = Limits(max_context=1024, step_seconds=0.3)
+CALM = Limits(max_context=1024)
+QUICK = Limits(max_context=1024, step_seconds=0.3)  # to tell what hangs
 RELEASE = threading.Event()  # lets the threads of hanging environments end with the tests
 
 
@@ -55,7 +56,7 @@ def environment(**attributes):
     return type("Hostile", (Lookup,), attributes)()
 
 
-def play(env, renderer, limits=QUICK, task=None):
+def play(env, renderer, limits=CALM, task=None):
     task = task or Lookup().sample_task(0)
     engine = ScriptedEngine(env.expert, renderer.turn_ids)
     return asyncio.run(run_episode(env, task, engine, renderer, SAMPLING, limits))
@@ -124,13 +125,13 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_it_ends_its_own_episode_without_a_value(renderer, name):
     attributes, reason, fault = HOSTILE[name]
-    t = play(environment(**attributes), renderer)
+    t = play(environment(**attributes), renderer, QUICK if fault is Fault.HUNG else CALM)
     assert (t.score.value, t.score.status, t.finish) == (None, Status.INFRA_ERROR, "error")
     assert t.score.fault is fault
     assert reason in t.score.reason
     assert len(t.score.reason) < 1_000
     assert sum(len(m.content) for m in t.transcript.messages) < 100_000, "what is huge isn't kept"
-    assert len(t.token_ids) <= QUICK.max_context
+    assert len(t.token_ids) <= CALM.max_context
 
 
 def test_the_honest_twin_is_judged(renderer):
@@ -142,12 +143,12 @@ def test_hanging_ones_hold_up_neither_the_others_nor_the_end(renderer):
     task = Lookup().sample_task(0)
     made = iter([*(environment(step=hanging) for _ in range(100)), Lookup()])
     engine = ScriptedEngine(Lookup().expert, renderer.turn_ids)
-    started = time.monotonic()
+    limits, started = Limits(max_context=1024, step_seconds=3), time.monotonic()
     (group,) = asyncio.run(
-        collect_groups([task], 101, lambda i: next(made), engine, renderer, SAMPLING, QUICK, concurrency=101)
+        collect_groups([task], 101, lambda i: next(made), engine, renderer, SAMPLING, limits, concurrency=101)
     )
     assert [t.score.value for t in group.judged] == [1]
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 25, "they hang for 30"
 
 
 def test_what_outgrows_the_context_is_scored_as_it_stands_and_not_carried_along(renderer):

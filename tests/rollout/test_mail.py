@@ -30,7 +30,7 @@ class Echo(SamplingActor):
         if prompt_ids[0] == FAIL:
             raise ValueError(f"a prompt of {len(prompt_ids)}")
         try:
-            await asyncio.sleep({ECHO: 0, WAIT: 600, SLOW: 1, QUICK: 0.002}[prompt_ids[0]])
+            await asyncio.sleep({ECHO: 0, WAIT: 600, SLOW: 3, QUICK: 0.002}[prompt_ids[0]])
         except asyncio.CancelledError:
             self.given_up += 1
             raise
@@ -103,7 +103,8 @@ def test_a_turn_that_nobody_waits_for_any_more_is_given_up_there_too(lone, event
         turns = [asyncio.create_task(lone.generate(asked(WAIT, seed=i))) for i in range(2)]
         await asyncio.sleep(0)
         turns[0].cancel()
-        await asyncio.sleep(0.2)
+        while not (await seen(lone))[4]:
+            await asyncio.sleep(0.02)
         turns[1].cancel()
         await asyncio.wait(turns)
         answered = await lone.generate(asked(ECHO))

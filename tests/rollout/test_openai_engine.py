@@ -224,9 +224,9 @@ def test_one_refused_turn_costs_its_own_episode_and_a_lost_endpoint_stops_all(fa
 
 
 def test_a_slow_endpoint_is_given_up_and_one_that_is_not_there(fake):
-    fake.pause = 0.6
+    fake.pause = 60
     with pytest.raises(EngineError, match=r"ReadTimeout.*tried 2 times"):
-        ask(engine_at(fake, seconds=0.15, retries=1))
+        ask(engine_at(fake, seconds=1, retries=1))
     nowhere = OpenAIEngine(Endpoint("http://127.0.0.1:1/v1", "m", retries=1, pause_s=0.01))
     with pytest.raises(EngineError, match=r"ConnectError.*tried 2 times"):
         ask(nowhere)

@@ -96,7 +96,7 @@ def test_a_core_killed_under_its_living_actor_is_noticed_and_every_turn_is_answe
             await asyncio.sleep(0.1)
         return answered, await pair.scores(list(asked(renderer, 1).prompt_ids))
 
-    answered, found = event_loop_runner.run(asyncio.wait_for(go(), 120))
+    answered, found = event_loop_runner.run(asyncio.wait_for(go(), 400))
     assert pair.restarts == 1
     assert {c.token_ids for c in answered} == {undisturbed.token_ids}
     assert {v for c in answered for v in c.weight_versions} == set(undisturbed.weight_versions)

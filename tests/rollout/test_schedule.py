@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections import Counter
 
 import pytest
 
@@ -20,19 +21,15 @@ class Paced:
 
     def __init__(self, renderer, pace=lambda task: 0.0):
         self._renderer, self._pace = renderer, pace
-        self.began, self.running, self.most, self.aborted = [], 0, 0, []
+        self.began, self.aborted = [], []
 
     async def generate(self, request):
         self.began.append(request.task.id)
-        self.running += 1
-        self.most = max(self.most, self.running)
         try:
             await asyncio.sleep(self._pace(request.task))
         except asyncio.CancelledError:
             self.aborted.append(request.task.id)
             raise
-        finally:
-            self.running -= 1
         ids = tuple(self._renderer.turn_ids(request.prompt_ids, "even"))
         return Completion(ids, (0.0,) * len(ids), "stop", (0,) * len(ids))
 
@@ -88,18 +85,24 @@ def test_before_anything_is_seen_tasks_start_in_their_order(renderer):
 
 
 def test_no_more_run_at_once_than_the_limits_of_all_and_of_an_environment(renderer):
-    most, now = {"a": 0, "b": 0}, {"a": 0, "b": 0}
+    now, most, full = Counter(), Counter(), asyncio.Event()
 
-    def pace(task):
-        now[task.env] += 1
-        most[task.env] = max(most[task.env], now[task.env])
-        asyncio.get_running_loop().call_later(0.004, lambda: now.update({task.env: now[task.env] - 1}))
-        return 0.005
+    class Crowded(Paced):
+        """Answers nobody before six are there at once."""
 
-    engine = Paced(renderer, pace)
+        async def generate(self, request):
+            now.update(("all", request.task.env))
+            most.update(now - most)
+            if now["all"] == 6:
+                full.set()
+            await asyncio.wait_for(full.wait(), 30)
+            completion = await super().generate(request)
+            now.subtract(("all", request.task.env))
+            return completion
+
     tasks = [task_of("a") for _ in range(5)] + [task_of("b") for _ in range(5)]
-    groups = play(engine, renderer, tasks, 2, concurrency=6, by_environment={"a": 2})
-    assert engine.most == 6, "an environment at its limit holds up no other"
+    groups = play(Crowded(renderer, lambda task: 0.005), renderer, tasks, 2, concurrency=6, by_environment={"a": 2})
+    assert most["all"] == 6, "an environment at its limit holds up no other"
     assert most["a"] == 2
     assert most["b"] > 2
     assert [g.task.id for g in groups] == [t.id for t in tasks]
@@ -116,7 +119,8 @@ def test_an_episode_that_was_cancelled_while_it_waited_or_ran_leaves_its_place_t
 
         gate = asyncio.Event()
         first, second, third = (asyncio.create_task(hold(name, gate)) for name in "abc")
-        await asyncio.sleep(0.001)
+        while not order:
+            await asyncio.sleep(0)
         second.cancel()  # waits
         first.cancel()  # runs: the place becomes free in the moment in which the third is asked
         await asyncio.sleep(0.001)
@@ -197,7 +201,7 @@ def test_what_a_straggler_had_sampled_is_kept(renderer):
         StopsAtTheSecond(),
         renderer,
         Sampling(64),
-        Limits(episode_seconds=1),
+        Limits(episode_seconds=3),
     )
     (trajectory,) = asyncio.run(groups)[0].trajectories
     assert trajectory.finish == "cancelled"

@@ -26,7 +26,7 @@ ROUNDS, GROUP = 5, 4
 RATE = 0.02  # of the episodes
 GROWTH_MB = 24  # that the memory may grow by after the warm-up: what an allocator keeps, not one round's episodes
 IDS = ("postgym/Weather-v0", "postgym/Currency-v0", "postgym/Clarify-v0", "postgym/Arithmetic-v0")
-LIMITS = Limits(max_context=4096, step_seconds=3)
+LIMITS = Limits(max_context=4096, step_seconds=6)
 RELEASE = threading.Event()  # lets the threads of hanging environments end with the test
 
 

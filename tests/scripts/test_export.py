@@ -17,7 +17,7 @@ def run_folder(made_run):
 
 def command(*arguments):
     words = [sys.executable, "scripts/export.py", *map(str, arguments)]
-    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=300)
 
 
 def test_good_episodes_of_one_environment_become_a_data_set(run_folder, tmp_path):

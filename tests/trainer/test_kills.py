@@ -20,7 +20,7 @@ def runs(tiny_model, tmp_path_factory):
     """The two runs' folders, and what hit the second."""
     top = tmp_path_factory.mktemp("kills")
     command = [sys.executable, "-m", "tests.trainer.killed", str(tiny_model), str(top)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=540)
     assert done.returncode == 0, done.stderr[-3000:]
     return top / "whole" / "run", top / "killed" / "run", json.loads((top / "moments.json").read_text())
 

@@ -1,5 +1,6 @@
 """Two processes by Ray Train, for real: they learn as one does, hand over their state, and die with a word."""
 
+import contextlib
 import os
 
 import numpy as np
@@ -96,13 +97,17 @@ def test_two_processes_go_on_where_one_was_and_one_goes_on_where_two_were(model,
         assert row == pytest.approx(alone, rel=1e-5, abs=1e-7)
     for name, weight in weights.items():
         assert float((weight - others[name]).norm() / weight.norm()) < within, name
-    assert not workers()
+    assert not psutil.wait_procs(workers(), timeout=60)[1]
     assert not (tmp_path / ".ray-train").exists()
 
 
 def workers():
-    below = psutil.Process().children(recursive=True)
-    return [p for p in below if p.is_running() and "RayTrainWorker" in " ".join(p.cmdline())]
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            if "RayTrainWorker" in " ".join(process.cmdline()):
+                found.append(process)
+    return found
 
 
 def assert_a_death_is_told(learner):

@@ -106,7 +106,8 @@ def test_while_a_round_is_played_it_is_told_what_its_episodes_earn_and_how_many_
     first = [text for done, text in told if done == 0]
     assert [text.split()[0] for text in first] == ["1", "2", "3", "4"]
     failed = ["errors: 1 raised" in text for text in first]
-    assert failed[-1] and failed == sorted(failed), "from the moment that it failed, whichever of the four ended first"
+    assert failed[-1]
+    assert failed == sorted(failed), "from the moment that it failed, whichever of the four ended first"
     assert not any("errors" in text for done, text in told if done == 1), "the next round is counted anew"
 
 

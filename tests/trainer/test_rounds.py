@@ -70,12 +70,14 @@ def made(config, renderer, tmp_path):
     return make
 
 
-async def learn(rounds, engine, steps, seconds=0.0, first=0):
-    """Takes rounds as a learner does that needs `seconds` for each."""
+async def learn(rounds, engine, steps, seconds=0.0, first=0, ahead=0):
+    """Takes rounds as a learner does that needs `seconds` for each, and more until one so far ahead has begun."""
     taken = []
     for step in range(first, first + steps):
         taken.append(await rounds.take(step))
         await asyncio.sleep(seconds)
+        while ahead and len(engine.asked) <= min(step + ahead, STEPS - 1) * GROUPS * SIZE:
+            await asyncio.sleep(0.001)
         engine.version = step + 1
     await rounds.close()
     return taken
@@ -105,6 +107,8 @@ def test_the_next_rounds_are_played_meanwhile_and_never_more_than_the_learner_ma
 
     async def go():
         await rounds.take(0)
+        while rounds._finished.total() < staleness * GROUPS:
+            await asyncio.sleep(0.01)
         await asyncio.sleep(0.3)  # as long as it likes
         assert len(engine.asked) == (1 + staleness) * GROUPS * SIZE
         engine.version = 1
@@ -121,7 +125,7 @@ def test_no_token_is_older_than_it_may_be_whatever_the_pace(made, staleness):
     rounds, engine = made(
         concurrency=5, settings={"trainer__max_staleness": staleness}, pace=lambda: pace.choice([0, 0.02, 0.1])
     )
-    taken = asyncio.run(learn(rounds, engine, STEPS, seconds=0.01))
+    taken = asyncio.run(learn(rounds, engine, STEPS, seconds=0.01, ahead=staleness))
     rows = [rollout_metrics(done.groups, 1.0, step) for step, done in enumerate(taken)]
     assert max(row["staleness_max"] for row in rows) == staleness
     assert all(sum(v for name, v in row.items() if name.startswith("token_age/")) == pytest.approx(1) for row in rows)

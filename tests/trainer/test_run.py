@@ -50,7 +50,7 @@ def command(folder, model, *extra):
 
 
 def run(folder, model, *extra):
-    return subprocess.run(command(folder, model, *extra), cwd=ROOT, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command(folder, model, *extra), cwd=ROOT, capture_output=True, text=True, timeout=540)
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +202,7 @@ def _wait_for(path, process, seconds=240):
 def _gone(folder):
     import psutil
 
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         left = [p for p in psutil.process_iter(["cmdline"]) if str(folder) in " ".join(p.info["cmdline"] or ())]
         if not left:
@@ -223,7 +223,7 @@ def test_ctrl_c_says_how_to_go_on_and_a_left_over_ray_session_is_no_matter(tiny_
     )
     _wait_for(tmp_path / "runs" / "tiny" / "eval" / "base.jsonl", process)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=90)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "the same command goes on" in out
     assert "Traceback" not in err
@@ -257,7 +257,7 @@ def test_a_benchmark_compares_any_two_models_on_the_same_tasks(finished, tiny_mo
         *("--envs", "postgym/Weather-v0,postgym/WordProblems-v0", "--n", "6", "--difficulty", "0,0.2"),
         *("--max-new-tokens", "16", "--max-context", "480", "--precision", "float32", "--out", str(tmp_path / "out")),
     ]
-    found = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    found = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=540)
     assert found.returncode == 0, found.stderr[-3000:]
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert list(summary["stages"]) == ["base", "trained"]
@@ -265,7 +265,7 @@ def test_a_benchmark_compares_any_two_models_on_the_same_tasks(finished, tiny_mo
     assert summary["comparisons"][0]["n"] == 6
     assert "trained - base" in found.stdout
     assert (tmp_path / "out" / "report.html").is_file()
-    again = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    again = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert again.returncode == 0
     assert "evaluate" not in again.stdout, "what is evaluated is not evaluated again"
 
@@ -284,7 +284,7 @@ def test_a_benchmark_of_nonsense_is_refused(tmp_path, extra, said):
     base = {"--models": "a=smollm2-135m-instruct", "--envs": "postgym/Weather-v0", "--out": str(tmp_path / "out")}
     words = [w for pair in (base | dict([extra])).items() for w in pair]
     found = subprocess.run(
-        [sys.executable, "scripts/benchmark.py", *words], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "scripts/benchmark.py", *words], cwd=ROOT, capture_output=True, text=True, timeout=300
     )
     assert found.returncode == 2
     assert said in found.stderr

@@ -130,7 +130,7 @@ def test_an_ordinary_user_has_walls_too():
         subprocess.run([python, "-c", "import envs, numpy"], check=True, **as_user)
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"no interpreter that another user may start: {error}")
-    ended = subprocess.run([python, "-c", AS_A_USER], timeout=120, **as_user)
+    ended = subprocess.run([python, "-c", AS_A_USER], timeout=500, **as_user)
     if "nothing here walls untrusted code off" in ended.stderr:
         pytest.skip("another user has no namespaces here, nor bubblewrap: refused")
     assert ended.returncode == 0, ended.stderr

@@ -88,7 +88,9 @@ def test_nothing_outside_is_read_written_or_reached(script):
 )
 def test_more_than_its_share_is_not_to_be_had_and_nothing_stays(script, kind):
     started = time.time() - 0.1
-    ran = run_shell(script, {"kept": "x"}, limits=Limits(cpu_seconds=1, wall_seconds=1.5, memory_bytes=256 << 20))
+    wall_seconds = 8.0 if kind in ("ok", "output") else 1.5  # a busy machine isn't the script's fault
+    limits = Limits(cpu_seconds=1, wall_seconds=wall_seconds, memory_bytes=256 << 20)
+    ran = run_shell(script, {"kept": "x"}, limits=limits)
     assert time.time() - started < 15
     assert kind in (None, ran.kind), ran
     assert "escaped" not in ran.output
@@ -106,7 +108,7 @@ def _left_over(started):
         ours = process.info["uids"] and process.info["uids"].real > 60_000 and process.info["create_time"] >= started
         if ours and process.info["name"] in ("sleep", "yes", "bash", "sh"):
             found.append(process)
-    return psutil.wait_procs(found, timeout=5)[1]  # of a run beside this one, they end by themselves
+    return psutil.wait_procs(found, timeout=30)[1]  # of a run beside this one, they end by themselves
 
 
 NAMES = st.text("abc é", min_size=1, max_size=5).map(lambda s: s.strip() or "n")

@@ -18,9 +18,9 @@ def maker(made_run, tmp_path):
     return made_run.copied(tmp_path)
 
 
-def printed(folder, **settings):
+def printed(folder):
     out = io.StringIO()
-    watch(folder, Console(file=out, width=140, **settings))
+    watch(folder, Console(file=out, width=140))
     return out.getvalue()
 
 
@@ -44,17 +44,20 @@ def test_hostile_text_neither_steers_the_terminal_nor_is_markup(maker):
 def test_a_live_run_is_followed_until_it_is_finished(maker, monkeypatch):
     monkeypatch.setattr("trainer.view.terminal._EVERY", 0.05)
 
+    out, deadline = io.StringIO(), time.monotonic() + 60
+
     def go_on():
-        time.sleep(0.3)
+        while "round 3 of 40" not in out.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.02)
         maker.step(3, 0.9)
         maker.finish()
 
     worker = threading.Thread(target=go_on)
     worker.start()
-    shown = printed(maker.folder, force_terminal=True)
+    watch(maker.folder, Console(file=out, width=140, force_terminal=True))
     worker.join()
-    assert "finished" in shown
-    assert "round 3 of 40" in shown
+    assert "finished" in out.getvalue()
+    assert "round 3 of 40" in out.getvalue()
 
 
 @given(st.lists(st.none() | st.floats(-1e6, 1e6), max_size=200), st.integers(1, 60))
