@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sysconfig
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ class VllmSettings:
         weight_transport: how new weights get to the replicas, see rollout/transports.py.
         adapter: what will be sent in place of whole weights; None: whole weights will.
         sleeps: whether `sleep` will be called: the GPU's memory must then be given back (GPU).
+        compiles: whether vLLM compiles the model on a CPU too; on a GPU it always does.
         max_restarts: how often a dead replica is started again before the run stops.
         place_seconds: how long a replica waits for a node that has room.
         metrics: HOST:PORT where the first replica answers Prometheus, the next at PORT + 1 and so on; empty for
@@ -51,6 +53,7 @@ class VllmSettings:
     weight_transport: Literal["auto", "files", "object_store", "nccl", "ipc"] = "auto"
     adapter: AdapterShape | None = None
     sleeps: bool = False
+    compiles: bool = False
     place_seconds: float = 300
 
     @property
@@ -76,8 +79,10 @@ def vllm_arguments(settings: VllmSettings) -> dict[str, Any]:
     }
     if torch.cuda.is_available():
         return common | {"gpu_memory_utilization": settings.gpu_memory_share, "enable_sleep_mode": settings.sleeps}
+    if settings.compiles:
+        require_compiler()
     return common | {
-        "enforce_eager": True,  # compiling costs 90 s and gains little
+        "enforce_eager": not settings.compiles,
         # A seeded request whose prompt is split over two steps kills the CPU worker (its generator
         # can't be rewound): prompts go in whole.
         "enable_chunked_prefill": False,
@@ -228,6 +233,25 @@ class VllmActor(SamplingActor):
         """Ends vLLM's own processes."""
         self._watch.stop()
         self._engine.shutdown()
+
+
+def require_compiler() -> None:
+    """Refuses to go on where torch can't compile for a CPU; what is missing is named."""
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    missing = []
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler:
+        missing.append("a C++ compiler")
+    if not (Path(sysconfig.get_paths()["include"]) / "Python.h").is_file():
+        missing.append("Python.h")
+    if missing:
+        raise RuntimeError(
+            f"rollout.compile: {' and '.join(missing)} not found here, and torch compiles with it; install it (Debian: "
+            "apt install g++ python3-dev), or set rollout.compile to false"
+        )
 
 
 def serve_metrics(address: str) -> None:

@@ -111,6 +111,11 @@ class RolloutConfig(Section):
     env_workers: int = Field(0, ge=0, description="processes that play environments; 0: threads of who plays episodes")
     env_memory_gb: float = Field(2.0, gt=0, description="GiB that the environments of one such process may hold")
     kv_cache_gb: float = Field(1.0, gt=0, description="GiB of KV cache (CPU)")
+    compile: bool = Field(
+        False,
+        description="vLLM compiles the model on a CPU too (on a GPU it always does): a minute at the first start, "
+        "seconds at later ones, for decoding steps that take a sixth less",
+    )
     gpu_memory_share: float = Field(0.45, gt=0, lt=1, description="share of the GPU for the engine (GPU)")
     ray_address: str = Field("local", description="`local`, `auto` or ray://host:port")
     replicas: int = Field(1, ge=1, description="engines with the whole model each, that share the episodes")

@@ -45,6 +45,7 @@ def engine_settings(
         weight_transport=rollout.weight_transport,
         adapter=adapter,
         sleeps=rollout.sleep_while_training,
+        compiles=rollout.compile,
     )
 
 

@@ -219,9 +219,11 @@ class Policy:
         from safetensors.torch import save_file
 
         folder.mkdir(parents=True, exist_ok=True)
-        weights = _copied(lora.merged(self.model), getattr(torch, precision))
-        if not for_engine:
-            weights = {name: tensor for name, tensor in weights.items() if name not in self._tied_names()}
+        tied, weights = self._tied_names(), {}
+        for name, weight in lora.merged(self.model).items():
+            if name not in tied or for_engine:
+                # safetensors refuses one tensor under two names: the tied ones alone are copied whatever they are
+                weights[name] = _on_cpu(weight, getattr(torch, precision), copy=name in tied)
         save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
         config = self.model.config.to_dict() | {"dtype": precision}
         type(self.model.config).from_dict(config).save_pretrained(folder)
@@ -236,7 +238,7 @@ class Policy:
     def state(self, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
         """Copies by name of what learning changes: all weights, tied ones once, or the adapters' alone."""
         whole = self.model.state_dict()
-        return _copied({name: whole[name] for name in self._learned_names(whole)}, dtype)
+        return {name: _on_cpu(whole[name], dtype, copy=True) for name in self._learned_names(whole)}
 
     def _learned_names(self, whole: dict[str, Tensor]) -> list[str]:
         if self.memory.lora:
@@ -256,5 +258,5 @@ class Policy:
             )
 
 
-def _copied(weights: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
-    return {name: t.detach().to("cpu", dtype, copy=True).contiguous() for name, t in weights.items()}
+def _on_cpu(weight: Tensor, dtype: torch.dtype, copy: bool) -> Tensor:
+    return weight.detach().to("cpu", dtype, copy=copy).contiguous()
