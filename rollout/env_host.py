@@ -94,7 +94,11 @@ class Host:
         """Begins what is asked."""
         box = self._mailbox()
         for call in calls:
-            in_thread(lambda call=call: self._work(call, box))
+            try:
+                in_thread(lambda call=call: self._work(call, box))
+            except RuntimeError as error:  # there is no memory left for a thread's stack
+                _lift_memory_limit()
+                box.put(call.number, cloudpickle.dumps(Answer(error=EnvError(str(error), Fault.MEMORY))))
 
     async def answers(self) -> list[tuple[int, bytes]]:
         """The numbers of calls that are done, with their pickled answers; waits until there is one."""

@@ -12,6 +12,7 @@ import pytest
 
 from rewards.errors import Fault
 from rewards.transcript import Message
+from rollout import env_host
 from rollout.collect import collect_groups
 from rollout.engine import Sampling, ScriptedEngine
 from rollout.episode import Limits
@@ -101,6 +102,31 @@ def test_what_goes_wrong_in_a_worker_is_blamed_on_the_episode_that_did_it_and_th
     assert [t.score.value for t in played if t.task.seed not in BAD] == [1.0] * 40
     assert pool.replaced >= 4
     assert sum(len(t.transcript.messages) for t in played if t.task.seed in BAD) >= 3 * len(BAD)
+
+
+def test_a_call_that_no_thread_is_left_for_is_answered_as_out_of_memory_and_the_next_is_done(monkeypatch):
+    failures = iter((RuntimeError("can't start new thread"), None))
+
+    def in_thread(work):
+        if failure := next(failures):
+            raise failure
+        work()
+
+    monkeypatch.setattr(env_host, "in_thread", in_thread)
+    for name in ("_limit_memory", "_lift_memory_limit"):  # this process keeps its own
+        monkeypatch.setattr(env_host, name, lambda *_: None)
+
+    async def go():
+        host, answers = env_host.Host(make_env, 0, 1), {}
+        task = Guarded().sample_task(0)
+        await host.post([env_host.Call(number, number, "start", ("test/Guarded", task)) for number in (1, 2)])
+        while len(answers) < 2:
+            answers |= {number: env_host.read_answer(data) for number, data in await host.answers()}
+        return answers
+
+    answers = asyncio.run(go())
+    assert answers[1].error.fault is Fault.MEMORY, "the episode is played again with no other beside it"
+    assert answers[2].error is None
 
 
 def test_a_worker_that_is_killed_from_outside_costs_nobody_an_episode(runner, pool, renderer):
