@@ -1,4 +1,4 @@
-"""Replicas of vLLM over two processes and compiled, for real: each computes what the trainer does, with new weights too."""
+"""Replicas of vLLM over two processes and compiled, for real: they compute what the trainer does, also with new weights."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,5 @@ def test_on_a_cpu_it_compiles_only_if_told_to_and_says_what_it_lacks(monkeypatch
     monkeypatch.setattr(cpp_builder, "get_cpp_compiler", no_compiler)
     monkeypatch.setattr("sysconfig.get_paths", lambda: {"include": str(tmp_path)})
     vllm_arguments(VllmSettings("m"))
-    with pytest.raises(
-        RuntimeError, match=r"rollout\.compile: a C\+\+ compiler and Python\.h not found.*apt"
-    ):
+    with pytest.raises(RuntimeError, match=r"rollout\.compile: a C\+\+ compiler and Python\.h not found.*apt"):
         vllm_arguments(VllmSettings("m", compiles=True))
