@@ -77,9 +77,10 @@ class OurSide:
 
     Args:
         precision: of engine and trainer.
+        compiles: as `rollout.compile`.
     """
 
-    def __init__(self, model: str, size: StepSize, precision: str, pack_tokens: int) -> None:
+    def __init__(self, model: str, size: StepSize, precision: str, pack_tokens: int, compiles: bool = False) -> None:
         from rollout.vllm_actor import VllmSettings
         from rollout.vllm_engine import VllmEngine
         from trainer.trainer_config import TrainerConfig
@@ -93,7 +94,7 @@ class OurSide:
             warmup_steps=0,
         )
         self.renderer = load_renderer(model)
-        self.engine = VllmEngine(VllmSettings(model, max_context=1024, precision=precision))
+        self.engine = VllmEngine(VllmSettings(model, max_context=1024, precision=precision, compiles=compiles))
         self.runner = asyncio.Runner()
         self.folder = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
         self.version = -1

@@ -21,16 +21,18 @@ import contextlib
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
+from envs.base import Task
 from rollout.models import DEFAULT_MODEL, resolve_model
 from scripts.bench.curves import paired
 from scripts.bench.envs import in_fresh_process
-from scripts.bench.ratios import Ratio, compare, parser, write
+from scripts.bench.ratios import Ratio, compare, of_pairs, parser, write
 from scripts.bench.steps import OurSide, StepSize, make_small_model, tasks_of, trl_side
 from scripts.bench.updates import WAYS, Size, make_groups, ours, peak_gb, trls
 from trainer.logs import quiet_libraries
@@ -41,7 +43,7 @@ _TABLE = [
     Size(1, group_size, prompt, 16, 64) for prompt in (50, 1000, 4000) for group_size in (4, 16)
 ]  # short completions: a cell of the longest prompts takes TRL minutes
 _CELL_SECONDS = 45
-_STEP = StepSize(prompts=2, group_size=8, words=205, new_tokens=256, learning_rate=1e-6)
+_STEP = StepSize(prompts=4, group_size=8, words=205, new_tokens=256, learning_rate=1e-6)
 _CURVE = StepSize(prompts=4, group_size=8, words=8, new_tokens=16, learning_rate=3e-3)
 
 
@@ -91,24 +93,26 @@ def _once(measure: Callable[[], float]) -> Callable[[], float]:
 
 
 def step_part(options: argparse.Namespace) -> list[Ratio]:
-    """Seconds of a whole step."""
+    """Seconds of a whole step, after one of a single prompt that doesn't count."""
     from trainer.policy import faster_precision
 
-    (tasks,) = tasks_of(_STEP, 1, seed=0)
-    with contextlib.closing(OurSide(options.model, _STEP, faster_precision(), options.pack_tokens)) as side:
+    size = replace(_STEP, prompts=options.step_prompts)
+    (tasks,) = tasks_of(size, 1, seed=0)
+    side = OurSide(options.model, size, faster_precision(), options.pack_tokens, options.compile)
+
+    def both(tasks: Sequence[Task]) -> tuple[float, float]:
+        mine = side.step(tasks, seed=0)[1]
+        few, rows = replace(size, prompts=len(tasks)), {"per_device_train_batch_size": size.group_size}
+        theirs = trl_side(options.model, few, [tasks], side.renderer, seed=0, **rows)[1][0]
+        print(f"  {len(tasks)} x {size.group_size}: {mine:.1f} s against {theirs:.1f} s", flush=True)
+        return mine, theirs
+
+    with contextlib.closing(side):
         side.begin()
-        rows = {"per_device_train_batch_size": _STEP.group_size}
-        return [
-            compare(
-                f"whole step, {_STEP}",
-                lambda: side.step(tasks, seed=0)[1],
-                lambda: trl_side(options.model, _STEP, [tasks], side.renderer, seed=0, **rows)[1][0],
-                f"{PEER}, as it comes, its own generation",
-                "s",
-                options.repeats,
-                higher_is_better=False,
-            )
-        ]
+        both(tasks[:1])
+        pairs = [both(tasks) for _ in range(options.repeats)]
+    name = f"whole step, {size}{', rollout.compile' if options.compile else ''}"
+    return [of_pairs(name, pairs, f"{PEER}, as it comes, its own generation", "s", higher_is_better=False)]
 
 
 def curves_part(options: argparse.Namespace) -> list[Ratio]:
@@ -149,6 +153,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made.add_argument("--part", action="append", choices=PARTS, help="what to measure; may be repeated (default: all)")
     made.add_argument("--model", default=DEFAULT_MODEL, help="name, folder or hub id (default: the default model)")
     made.add_argument("--prompts", type=int, default=1, help="groups of an update (default 1)")
+    made.add_argument("--step-prompts", type=int, default=_STEP.prompts, help="groups of a whole step (default 4)")
+    made.add_argument("--compile", action="store_true", help="whole steps with rollout.compile on our side")
     made.add_argument("--pack-tokens", type=int, default=2048, help="of one of our forward passes (default 2048)")
     made.add_argument("--seeds", type=int, default=3, help="curves of each side (default 3)")
     made.add_argument("--steps", type=int, default=40, help="steps of a curve (default 40)")

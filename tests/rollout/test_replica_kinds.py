@@ -1,4 +1,4 @@
-"""Replicas of vLLM over two processes and compiled, for real: they compute what the trainer does, also with new weights."""
+"""Replicas of vLLM over two processes and compiled, for real: they compute what the trainer does, after updates too."""
 
 import numpy as np
 import pytest
