@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from envs.actions import parse_action
 from rewards.errors import ConfigError
 from rewards.transcript import Message, ToolCall
@@ -129,10 +131,8 @@ class ChatRenderer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of a sampled turn, without the end-of-turn token."""
-        ids = list(ids)
-        if self.ended(ids):
-            ids.pop()
-        return self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        said = np.asarray(ids[:-1] if self.ended(ids) else ids, np.int64)  # of a list every id's type is looked at
+        return self.tokenizer.decode(said, skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
     def ended(self, sampled_ids: Sequence[int]) -> bool:
         """Whether a sampled turn holds its end."""

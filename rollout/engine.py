@@ -40,6 +40,8 @@ class Request:
 class Completion:
     """What was sampled: ids with the end-of-turn token when it was sampled, a logprob and a weight version each.
 
+    Sequences of any kind; arrays cost least (`array`, NumPy's).
+
     Args:
         weight_versions: of the weights that sampled each token; weights that arrive amid a turn sample its rest.
 
@@ -47,10 +49,10 @@ class Completion:
         EngineError: ids, logprobs and versions differ in number.
     """
 
-    token_ids: tuple[int, ...]
-    logprobs: tuple[float, ...]
+    token_ids: Sequence[int]
+    logprobs: Sequence[float]
     finish: Literal["stop", "length"]
-    weight_versions: tuple[int, ...]
+    weight_versions: Sequence[int]
 
     def __post_init__(self) -> None:
         if not len(self.token_ids) == len(self.logprobs) == len(self.weight_versions):

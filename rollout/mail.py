@@ -177,12 +177,8 @@ class Mail:
         except asyncio.CancelledError:
             self._forget(number)
             raise
-        return Completion(
-            tuple(np.frombuffer(ids, np.int32).tolist()),
-            tuple(np.frombuffer(logprobs, np.float32).tolist()),
-            "stop" if finish == "stop" else "length",
-            tuple(np.frombuffer(versions, np.int32).tolist()),
-        )
+        ended = "stop" if finish == "stop" else "length"
+        return Completion(array("i", ids), array("f", logprobs), ended, array("i", versions))
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         """A session is an event loop's: what one that has ended left at the actor must not come to the next."""
@@ -255,4 +251,4 @@ def _reports_death(error: Exception | None) -> bool:
 
 
 def _ints(values: Sequence[int]) -> bytes:
-    return array("i", values).tobytes()
+    return (values if isinstance(values, array) else array("i", values)).tobytes()

@@ -3,6 +3,7 @@
 The episode's loop knows only `Talk`: the model speaks, then hears what the environment answered.
 """
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -18,6 +19,7 @@ from rollout.engine import ChatEngine, ChatRequest, Completion, Engine, Request,
 from rollout.tool_formats import Tools
 from rollout.trajectory import Finish, Trajectory
 
+_ONE, _ZERO, _NO_LOGPROB, _NO_VERSION = array("b", [1]), array("b", [0]), array("f", [0]), array("i", [-1])
 # Longer than this times the room for it, a text needn't be encoded to see that it's too long.
 _MAX_CHARS_PER_TOKEN = 100
 
@@ -37,36 +39,34 @@ class Talk(Protocol):
 class Tape:
     """The append-only record of an episode's ids."""
 
-    def __init__(self, prompt_ids: list[int]) -> None:
-        self.ids = list(prompt_ids)
+    def __init__(self, prompt_ids: Sequence[int]) -> None:
+        self.ids = array("i")
         self.prompt_length = len(prompt_ids)
-        self.mask = [False] * len(prompt_ids)
-        self.logprobs = [0.0] * len(prompt_ids)
-        self.versions = [-1] * len(prompt_ids)
+        self._mask, self._logprobs, self._versions = array("b"), array("f"), array("i")
+        self.given(prompt_ids)
 
     def sampled(self, completion: Completion) -> None:
         """Appends what the policy sampled."""
-        count = len(completion.token_ids)
-        self.ids += completion.token_ids
-        self.mask += [True] * count
-        self.logprobs += completion.logprobs
-        self.versions += completion.weight_versions
+        self.ids.extend(array("i", completion.token_ids))
+        self._mask.extend(_ONE * len(completion.token_ids))
+        self._logprobs.extend(array("f", completion.logprobs))
+        self._versions.extend(array("i", completion.weight_versions))
 
-    def given(self, ids: list[int]) -> None:
+    def given(self, ids: Sequence[int]) -> None:
         """Appends what it was told."""
-        self.ids += ids
-        self.mask += [False] * len(ids)
-        self.logprobs += [0.0] * len(ids)
-        self.versions += [-1] * len(ids)
+        self.ids.extend(array("i", ids))
+        self._mask.extend(_ZERO * len(ids))
+        self._logprobs.extend(_NO_LOGPROB * len(ids))
+        self._versions.extend(_NO_VERSION * len(ids))
 
     def trajectory(self, task: Task, seen: Transcript, score: Score, finish: Finish, seconds: float) -> Trajectory:
         """The record of the whole episode."""
         return Trajectory(
             task,
-            np.asarray(self.ids, np.int32),
-            np.asarray(self.mask, np.bool_),
-            np.asarray(self.logprobs, np.float32),
-            np.asarray(self.versions, np.int32),
+            np.array(self.ids, np.int32),
+            np.array(self._mask, np.bool_),
+            np.array(self._logprobs, np.float32),
+            np.array(self._versions, np.int32),
             self.prompt_length,
             seen,
             score,

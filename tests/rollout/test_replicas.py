@@ -98,7 +98,7 @@ def test_a_core_killed_under_its_living_actor_is_noticed_and_every_turn_is_answe
 
     answered, found = event_loop_runner.run(asyncio.wait_for(go(), 400))
     assert pair.restarts == 1
-    assert {c.token_ids for c in answered} == {undisturbed.token_ids}
+    assert all(c.token_ids == undisturbed.token_ids for c in answered)
     assert {v for c in answered for v in c.weight_versions} == set(undisturbed.weight_versions)
     assert len(found) == 2
     assert np.abs(np.subtract(*found)).max() < 1e-4, "the new one has the newest weights"
