@@ -16,6 +16,7 @@ from rollout.vllm_actor import VLLM_GIB
 from trainer import lora as adapters
 from trainer.algorithms import ALGORITHMS
 from trainer.config import Config
+from trainer.packing import bound
 from trainer.policy import autocast
 from trainer.token_logprobs import HELD_ROWS
 from trainer.trainer_config import LoraConfig
@@ -154,7 +155,8 @@ def estimate(config: Config, model: str, precision: str, machine: Machine) -> Es
     """What each part takes when most is held at once: between a pack's passes forward and backward."""
     trainer, memory = config.trainer, config.trainer.memory
     gpu = machine.gpu_whole > 0
-    count = _count(model, precision, memory.weights, memory.lora, max(trainer.pack_tokens, config.rollout.max_context))
+    pack = bound(trainer.pack_tokens, config.rollout.max_context)
+    count = _count(model, precision, memory.weights, memory.lora, pack)
     masters = 4 if memory.rounded else 0
     offloaded = gpu and memory.optimizer == "adamw_offload"
     optimizer = count.learned * (_MOMENTS[memory.optimizer] + (4 if offloaded else masters))

@@ -42,12 +42,21 @@ class Pack:
         return [self.tree.tokens(self.tree.path(leaf)) for leaf in self.tree.leaves()]
 
 
+def bound(max_tokens: int, longest: int) -> int:
+    """Tokens of a pack at most, where the longest episode has so many.
+
+    One that doesn't fit `max_tokens` makes a pack that is longer anyway. A quarter more then holds others that differ
+    from it little, as after a long prompt, which a pack for each of them would put through the model again.
+    """
+    return max_tokens if longest <= max_tokens else longest + longest // 4
+
+
 def pack_group(trajectories: Sequence[Trajectory], max_tokens: int, shortest: int = SHORTEST_SHARED) -> list[Pack]:
     """Packs the episodes of one task; a group longer than `max_tokens` becomes several packs.
 
     Args:
         trajectories: episodes with one common prompt.
-        max_tokens: bound of a pack; a single episode that is longer gets a pack of its own.
+        max_tokens: bound of a pack; see `bound` for where a single episode is longer.
         shortest: tokens after the prompt that episodes must have in common to share them.
 
     Raises:
@@ -60,6 +69,7 @@ def pack_group(trajectories: Sequence[Trajectory], max_tokens: int, shortest: in
         raise ValueError(f"{trajectories[0].task.id}: the prompt is empty: nothing predicts an episode's first token")
     stretches, last = grow([_read(t) for t in trajectories], shortest)
     parents = [s.parent for s in stretches]
+    max_tokens = bound(max_tokens, max(_tokens(stretches, set(path_to(parents, end))) for end in set(last)))
     packs: list[Pack] = []
     chosen: dict[int, list[int]] = {}  # episodes by the stretch that they end with
     held: set[int] = set()

@@ -113,7 +113,12 @@ class TrainerConfig(Section):
     importance_beyond: Literal["truncate", "mask"] = Field("truncate", description="truncate: TIS, mask: IcePop")
     max_grad_norm: float = Field(1.0, gt=0)
     weight_decay: float = Field(0.0, ge=0)
-    pack_tokens: int = Field(1024, ge=64, description="tokens of one forward pass; longer groups are split")
+    pack_tokens: int = Field(
+        1024,
+        ge=64,
+        description="tokens of one forward pass; longer groups are split (where an episode is longer itself, a pack may "
+        "be a quarter longer than that)",
+    )
     max_mismatch: float = Field(0.1, gt=0, description="mean |delta logprob| that proves a failed weight update")
     keep_checkpoints: int = Field(2, ge=1, description="how many of the newest are kept")
     keep_best: int = Field(1, ge=0, description="kept besides: those of the highest best_by; best.json names the best")

@@ -78,12 +78,13 @@ def test_every_path_spells_its_episode_and_every_sampled_token_is_learned_once(
 ):
     group = make_group(np.random.default_rng(seed), [0.5] * members, choices=choices, vocabulary=6)
     packs = pack_group(group.trajectories, budget, shortest)
+    longest = max(np.flatnonzero(t.loss_mask)[-1] for t in group.trajectories)  # the last token is only predicted
     assert all(not set(a.episodes) & set(b.episodes) for a, b in itertools.combinations(packs, 2))
     assert {e for p in packs for e in p.episodes} == set(range(members))
     for pack in packs:
         mask, held = pack.tree.attention_mask(), set(pack.episodes.tolist())
         assert mask.diagonal().all()
-        assert len(pack.input_ids) <= max(budget, *(len(group.trajectories[e].token_ids) for e in held))
+        assert len(pack.input_ids) <= (budget if longest <= budget else longest * 1.25)
         for episode in held:
             trajectory, mine = group.trajectories[episode], pack.episodes == episode
             sampled = np.flatnonzero(trajectory.loss_mask)
@@ -93,6 +94,12 @@ def test_every_path_spells_its_episode_and_every_sampled_token_is_learned_once(
                 seen = np.flatnonzero(mask[at])
                 assert pack.input_ids[seen].tolist() == trajectory.token_ids[:token].tolist()
                 assert pack.position_ids[seen].tolist() == list(range(token))
+
+
+def test_a_prompt_longer_than_a_pack_goes_in_once_with_all_the_short_answers_to_it():
+    group = make_group(np.random.default_rng(0), [0.5] * 4, prompt=400, turns=1)
+    assert len(pack_group(group.trajectories, 100)) == 1
+    assert len(pack_group(group.trajectories, 410)) > 1, "as long as its longest episode fits, the bound is one"
 
 
 @given(st.integers(0, 10**6), st.integers(2, 8), st.integers(1, 3))
@@ -136,8 +143,8 @@ def test_doubles_beginnings_and_episodes_without_a_sampled_token_add_no_tokens()
     assert (alone.input_ids.tolist(), len(alone.targets)) == ([3, 4, 5], 0)
 
 
-def test_a_single_episode_longer_than_the_budget_has_a_pack_of_its_own():
-    group = make_group(np.random.default_rng(0), [0.5] * 3, prompt=90)
+def test_episodes_longer_than_the_budget_that_share_little_have_packs_of_their_own():
+    group = make_group(np.random.default_rng(0), [0.5] * 3, prompt=4, turns=12)
     packs = pack_group(group.trajectories, 64)
     assert [set(p.episodes) for p in packs] == [{0}, {1}, {2}]
 
