@@ -116,8 +116,8 @@ class TrainerConfig(Section):
     pack_tokens: int = Field(
         1024,
         ge=64,
-        description="tokens of one forward pass; longer groups are split (where an episode is longer itself, a pack may "
-        "be a quarter longer than that)",
+        description="tokens of one forward pass; longer groups are split (where an episode alone is longer, a pack is "
+        "up to a quarter longer than that)",
     )
     max_mismatch: float = Field(0.1, gt=0, description="mean |delta logprob| that proves a failed weight update")
     keep_checkpoints: int = Field(2, ge=1, description="how many of the newest are kept")
