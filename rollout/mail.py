@@ -251,4 +251,5 @@ def _reports_death(error: Exception | None) -> bool:
 
 
 def _ints(values: Sequence[int]) -> bytes:
-    return (values if isinstance(values, array) else array("i", values)).tobytes()
+    as_they_are = isinstance(values, array) and values.typecode == "i"
+    return (values if as_they_are else array("i", values)).tobytes()

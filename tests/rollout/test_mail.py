@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import time
+from array import array
 from types import SimpleNamespace
 
 import pytest
@@ -35,7 +36,8 @@ class Echo(SamplingActor):
             self.given_up += 1
             raise
         ids = [*prompt_ids, seed, *stop_ids]
-        return ids, [-1.5 - temperature] * len(ids), [7] * len(ids), "length" if max_tokens == len(ids) else "stop"
+        versions = array("q", [7] * len(ids))  # any sequence of whole numbers will do
+        return ids, [-1.5 - temperature] * len(ids), versions, "length" if max_tokens == len(ids) else "stop"
 
     async def exchange(self, session, orders):
         self.asked.append(len(orders))
