@@ -26,7 +26,8 @@ class Sampling:
 class Request:
     """One turn to generate: the ids so far, and what they mean for engines that don't read tokens.
 
-    `stop_ids` end the turn, beside the tokenizer's own end.
+    `prompt_ids` grow once the turn is over: an engine that keeps them keeps a copy. `stop_ids` end the turn, beside the
+    tokenizer's own end.
     """
 
     prompt_ids: Sequence[int]
@@ -40,7 +41,7 @@ class Request:
 class Completion:
     """What was sampled: ids with the end-of-turn token when it was sampled, a logprob and a weight version each.
 
-    Sequences of any kind; arrays cost least (`array`, NumPy's).
+    Sequences of any kind; the standard library's arrays cost least.
 
     Args:
         weight_versions: of the weights that sampled each token; weights that arrive amid a turn sample its rest.

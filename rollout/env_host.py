@@ -96,7 +96,10 @@ class Host:
         for call in calls:
             try:
                 in_thread(lambda call=call: self._work(call, box))
-            except RuntimeError as error:  # there is no memory left for a thread's stack
+            except (RuntimeError, MemoryError) as error:  # there is no memory left for a thread's stack
+                if call.method == "leave":  # nobody waits for an answer
+                    self._episodes.pop(call.episode, None)
+                    continue
                 _lift_memory_limit()
                 box.put(call.number, cloudpickle.dumps(Answer(error=EnvError(str(error), Fault.MEMORY))))
 

@@ -144,8 +144,6 @@ def vllm_environment(settings: VllmSettings) -> dict[str, str]:
         "TQDM_DISABLE": "1",
         "MALLOC_MMAP_THRESHOLD_": str(2**30),
         "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
-        # What 0.32 saves ahead of time on a CPU it can't load: the older cache spares most of a later start.
-        **({"VLLM_USE_AOT_COMPILE": "0"} if settings.compiles else {}),
         # What tells where weights lie on the GPU is no plain data: vLLM must pickle it for its own process.
         **({"VLLM_ALLOW_INSECURE_SERIALIZATION": "1"} if settings.weight_transport == "ipc" else {}),
     }

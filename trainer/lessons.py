@@ -46,17 +46,21 @@ def make_lessons(
     reference: Policy | None = None,
     critic: Critic | None = None,
     team: Team = ALONE,
+    shares: bool = True,
 ) -> tuple[list[list[Lesson]], int]:
     """Lessons by group, of the groups that teach something, and how many taught nothing.
 
     Episodes without a verdict have left their group; a group whose advantages are all zero has no gradient and
     is skipped. A critic learns from every group.
 
+    Args:
+        shares: as for `pack_group`.
+
     Raises:
         ConfigError: the algorithm learns by a critic, and there is none.
     """
     judged = [[t for t in group.judged if t.sampled_tokens] for group in groups]
-    packs = [pack_group(members, config.pack_tokens) if members else [] for members in judged]
+    packs = [pack_group(members, config.pack_tokens, shares=shares) if members else [] for members in judged]
     known = _reference_logprobs(reference, packs, team)
     if ALGORITHMS[config.algorithm].advantage is None:
         if critic is None:

@@ -161,11 +161,11 @@ def estimate(config: Config, model: str, precision: str, machine: Machine) -> Es
     offloaded = gpu and memory.optimizer == "adamw_offload"
     optimizer = count.learned * (_MOMENTS[memory.optimizer] + (4 if offloaded else masters))
     gradients = 4 * count.learned
-    kept = count.kept + _prefix_copies(config, count, precision)
+    kept = count.kept + _prefix_copies(config, count, precision, pack)
     if memory.gradient_checkpointing:
         kept = count.layers * count.layer_input + _RECOMPUTED * kept / count.layers
     width = 4 if precision == "float32" else 2
-    logits = min(trainer.pack_tokens, HELD_ROWS) * count.vocabulary * width  # their softmax, held for a pack
+    logits = min(pack, HELD_ROWS) * count.vocabulary * width  # their softmax, held for a pack
     if not memory.lora:  # the gradients of the head, and of the embedding that it may be, before they are added
         logits += 2 * 4 * count.head
     holes = (kept + logits) * (_HOLES_OF_ADAPTERS if memory.lora else _HOLES)
@@ -201,9 +201,13 @@ def estimate(config: Config, model: str, precision: str, machine: Machine) -> Es
     return Estimate(tuple(told), machine)
 
 
-def _prefix_copies(config: Config, count: "_Count", precision: str) -> float:
-    """Keys and values of a shared prompt, which each episode's attention keeps; as if it were half of the pack."""
-    prompt = min(config.trainer.pack_tokens // 2, config.rollout.max_context)
+def _prefix_copies(config: Config, count: "_Count", precision: str, pack: int) -> float:
+    """Keys and values of a shared prompt, which each episode's attention keeps.
+
+    As if it were half of the pack, or nearly all of an episode that is longer than a pack should be.
+    """
+    longest = config.rollout.max_context
+    prompt = longest if pack > config.trainer.pack_tokens else min(pack // 2, longest)
     width = 2 * count.attention_width * (4 if precision == "float32" else 2)
     return count.layers * config.rollout.group_size * prompt * width
 

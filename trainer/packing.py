@@ -51,13 +51,16 @@ def bound(max_tokens: int, longest: int) -> int:
     return max_tokens if longest <= max_tokens else longest + longest // 4
 
 
-def pack_group(trajectories: Sequence[Trajectory], max_tokens: int, shortest: int = SHORTEST_SHARED) -> list[Pack]:
+def pack_group(
+    trajectories: Sequence[Trajectory], max_tokens: int, shortest: int = SHORTEST_SHARED, shares: bool = True
+) -> list[Pack]:
     """Packs the episodes of one task; a group longer than `max_tokens` becomes several packs.
 
     Args:
         trajectories: episodes with one common prompt.
         max_tokens: bound of a pack; see `bound` for where a single episode is longer.
         shortest: tokens after the prompt that episodes must have in common to share them.
+        shares: whether the model computes once what a pack shares; where it doesn't, no pack is longer for it.
 
     Raises:
         ValueError: the prompts differ, or are empty.
@@ -69,7 +72,8 @@ def pack_group(trajectories: Sequence[Trajectory], max_tokens: int, shortest: in
         raise ValueError(f"{trajectories[0].task.id}: the prompt is empty: nothing predicts an episode's first token")
     stretches, last = grow([_read(t) for t in trajectories], shortest)
     parents = [s.parent for s in stretches]
-    max_tokens = bound(max_tokens, max(_tokens(stretches, set(path_to(parents, end))) for end in set(last)))
+    if shares:
+        max_tokens = bound(max_tokens, max(_tokens(stretches, set(path_to(parents, end))) for end in set(last)))
     packs: list[Pack] = []
     chosen: dict[int, list[int]] = {}  # episodes by the stretch that they end with
     held: set[int] = set()

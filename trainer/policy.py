@@ -159,6 +159,11 @@ class Policy:
         """All but the output head: token ids to hidden states."""
         return self.model.base_model
 
+    @property
+    def shares(self) -> bool:
+        """Whether what the episodes of a pack share goes through the model once."""
+        return sharing(self.trunk, self.device).attention is not None
+
     def gradient_norms(self) -> dict[str, float]:
         """Norm of the gradient by part of the model; a tied output head counts as embedding."""
         return {part: math.sqrt(square) for part, square in self._squares().items()}

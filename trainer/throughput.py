@@ -16,7 +16,6 @@ from rollout.trajectory import Group
 from trainer.packing import Pack
 from trainer.policy import Policy
 from trainer.trainer_config import TrainerConfig
-from trainer.trunk import sharing
 
 # Dense bf16 FLOP/s of the makers' data sheets; the first name found in the card's is taken.
 _PEAKS = {
@@ -116,7 +115,7 @@ class Throughput:
 
     def __init__(self, policy: Policy, config: TrainerConfig, card: str = "") -> None:
         self._shape, self._frozen = shape_of(policy.model), frozen_of(policy.model)
-        self._shared = sharing(policy.trunk, policy.device).attention is not None
+        self._shared = policy.shares
         self._passes = passes_of(config)
         self._cards = {"trainer": config.processes, "engine": 1}
         self._peak = peak_flops(card) if policy.precision == "bfloat16" else None

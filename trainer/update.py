@@ -72,7 +72,8 @@ def update(
         EngineError: the engine's logprobs are so far from the trainer's that it must hold other weights.
         FloatingPointError: a gradient is not finite; the weights are untouched by it.
     """
-    grouped, flat = make_lessons(groups, config, reference if config.kl_coefficient else None, critic, team)
+    held = reference if config.kl_coefficient else None
+    grouped, flat = make_lessons(groups, config, held, critic, team, policy.shares)
     metrics = {"zero_variance_share": flat / max(1, len(groups)), "learning_rate": 0.0, "grad_norm": 0.0}
     if not grouped:
         return metrics

@@ -194,7 +194,8 @@ def test_groups_that_nobody_waits_for_are_given_up_there_too_and_no_others(
 ):
     async def go():
         others, playing = (asyncio.create_task(play(drivers, tokens)) for tokens in (SLOW, SLOW + 1))
-        await asyncio.sleep(0.4)
+        await at_work(babblers)
+        await asyncio.sleep(0.1)
         playing.cancel()
         await asyncio.wait([playing])
         played = await asyncio.wait_for(others, 60)

@@ -105,7 +105,7 @@ def test_what_goes_wrong_in_a_worker_is_blamed_on_the_episode_that_did_it_and_th
 
 
 def test_a_call_that_no_thread_is_left_for_is_answered_as_out_of_memory_and_the_next_is_done(monkeypatch):
-    failures = iter((RuntimeError("can't start new thread"), None))
+    failures = iter((RuntimeError("can't start new thread"), None, MemoryError()))
 
     def in_thread(work):
         if failure := next(failures):
@@ -120,6 +120,8 @@ def test_a_call_that_no_thread_is_left_for_is_answered_as_out_of_memory_and_the_
         host, answers = env_host.Host(make_env, 0, 1), {}
         task = Guarded().sample_task(0)
         await host.post([env_host.Call(number, number, "start", ("test/Guarded", task)) for number in (1, 2)])
+        await host.post([env_host.Call(3, 2, "leave")])
+        assert not host._episodes, "what leaves is forgotten"
         while len(answers) < 2:
             answers |= {number: env_host.read_answer(data) for number, data in await host.answers()}
         return answers

@@ -30,7 +30,7 @@ def resident(name):
 import trl, peft, transformers.models.llama.modeling_llama
 torch.ones(64, 64) @ torch.ones(64, 64)
 config = TrainerConfig.model_validate_json(sys.argv[2])
-group = make_group(np.random.default_rng(0), [0.0, 1.0, 0.5, 0.2], 500, 30, 1000)
+group = make_group(np.random.default_rng(0), [0.0, 1.0, 0.5, 0.2], *map(int, sys.argv[3:]), 1000)
 before = resident("VmRSS")
 policy = Policy(sys.argv[1], "float32", memory=config.memory)
 optimizer, critic = make_optimizer(policy, config), make_critic(policy, config)
@@ -71,12 +71,14 @@ PARTS = ("weights", "gradients", "optimizer", "activations", "logits", "holes be
         {"memory": {"gradient_checkpointing": True}},
         {"memory": {"lora": {"rank": 16}}},
         {"algorithm": "ppo"},
+        {"pack_tokens": 300},
     ],
     ids=str,
 )
 def test_the_estimate_is_what_an_update_takes(wide_model, settings):
+    shape = (1000, 3) if "pack_tokens" in settings else (500, 30)  # of the group: prompt and turns
     config = config_of(critic={"warmup_rounds": 0}, **settings)
-    arguments = [sys.executable, "-c", MEASURE, wide_model, config.trainer.model_dump_json()]
+    arguments = [sys.executable, "-c", MEASURE, wide_model, config.trainer.model_dump_json(), *map(str, shape)]
     done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr[-2000:]
     found = estimate(config, wide_model, "float32", Machine(64 * GIB))

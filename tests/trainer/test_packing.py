@@ -100,6 +100,7 @@ def test_a_prompt_longer_than_a_pack_goes_in_once_with_all_the_short_answers_to_
     group = make_group(np.random.default_rng(0), [0.5] * 4, prompt=400, turns=1)
     assert len(pack_group(group.trajectories, 100)) == 1
     assert len(pack_group(group.trajectories, 410)) > 1, "as long as its longest episode fits, the bound is one"
+    assert len(pack_group(group.trajectories, 100, shares=False)) == 4, "each is a row of its own in any case"
 
 
 @given(st.integers(0, 10**6), st.integers(2, 8), st.integers(1, 3))
