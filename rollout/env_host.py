@@ -97,11 +97,14 @@ class Host:
             try:
                 in_thread(lambda call=call: self._work(call, box))
             except (RuntimeError, MemoryError) as error:  # there is no memory left for a thread's stack
-                if call.method == "leave":  # nobody waits for an answer
-                    self._episodes.pop(call.episode, None)
-                    continue
-                _lift_memory_limit()
-                box.put(call.number, cloudpickle.dumps(Answer(error=EnvError(str(error), Fault.MEMORY))))
+                self._turn_away(call, error, box)
+
+    def _turn_away(self, call: Call, error: Exception, box: _Mailbox) -> None:
+        if call.method == "leave":  # nobody waits for an answer
+            self._episodes.pop(call.episode, None)
+            return
+        _lift_memory_limit()
+        box.put(call.number, cloudpickle.dumps(Answer(error=EnvError(str(error), Fault.MEMORY))))
 
     async def answers(self) -> list[tuple[int, bytes]]:
         """The numbers of calls that are done, with their pickled answers; waits until there is one."""

@@ -2,7 +2,8 @@
 
 import hashlib
 import math
-from collections.abc import Collection
+from array import array
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -36,8 +37,7 @@ class Router:
         """
         self._total += 1
         most = most_running(self._total, len(alive))
-        order = map(int, _order(key, len(self._running)))
-        chosen = next(r for r in order if r in alive and self._running[r] < most)
+        chosen = next(r for r in _order(key, len(self._running)) if r in alive and self._running[r] < most)
         self._running[chosen] += 1
         return chosen
 
@@ -53,7 +53,7 @@ def most_running(total: int, replicas: int) -> int:
 
 
 @lru_cache(maxsize=1024)  # a group's turns all ask for the same one
-def _order(key: str, replicas: int) -> np.ndarray:
+def _order(key: str, replicas: int) -> Sequence[int]:
     """A shuffle that follows from the key; of a thousand replicas it takes a thirtieth of what hashing each would."""
     seed = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest())
-    return np.random.Generator(np.random.PCG64(seed)).permutation(replicas).astype(np.int32)
+    return array("i", np.random.Generator(np.random.PCG64(seed)).permutation(replicas).tolist())

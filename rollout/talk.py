@@ -19,7 +19,6 @@ from rollout.engine import ChatEngine, ChatRequest, Completion, Engine, Request,
 from rollout.tool_formats import Tools
 from rollout.trajectory import Finish, Trajectory
 
-_ONE, _ZERO, _NO_LOGPROB, _NO_VERSION = array("b", [1]), array("b", [0]), array("f", [0]), array("i", [-1])
 # Longer than this times the room for it, a text needn't be encoded to see that it's too long.
 _MAX_CHARS_PER_TOKEN = 100
 
@@ -42,22 +41,22 @@ class Tape:
     def __init__(self, prompt_ids: Sequence[int]) -> None:
         self.ids = array("i")
         self.prompt_length = len(prompt_ids)
-        self._mask, self._logprobs, self._versions = array("b"), array("f"), array("i")
+        self._mask, self._logprobs, self._versions = bytearray(), array("f"), array("i")
         self.given(prompt_ids)
 
     def sampled(self, completion: Completion) -> None:
         """Appends what the policy sampled."""
-        self.ids.extend(array("i", completion.token_ids))
-        self._mask.extend(_ONE * len(completion.token_ids))
-        self._logprobs.extend(array("f", completion.logprobs))
-        self._versions.extend(array("i", completion.weight_versions))
+        self._append(completion.token_ids, True, completion.logprobs, completion.weight_versions)
 
     def given(self, ids: Sequence[int]) -> None:
         """Appends what it was told."""
+        self._append(ids, False, [0.0] * len(ids), [-1] * len(ids))
+
+    def _append(self, ids: Sequence[int], sampled: bool, logprobs: Sequence[float], versions: Sequence[int]) -> None:
         self.ids.extend(array("i", ids))
-        self._mask.extend(_ZERO * len(ids))
-        self._logprobs.extend(_NO_LOGPROB * len(ids))
-        self._versions.extend(_NO_VERSION * len(ids))
+        self._mask += bytes([sampled]) * len(ids)
+        self._logprobs.extend(array("f", logprobs))
+        self._versions.extend(array("i", versions))
 
     def trajectory(self, task: Task, seen: Transcript, score: Score, finish: Finish, seconds: float) -> Trajectory:
         """The record of the whole episode."""

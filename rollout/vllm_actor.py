@@ -101,8 +101,12 @@ class VllmActor(SamplingActor):
     def __init__(self, settings: VllmSettings, slot: int = 0, peers: int = 1) -> None:
         super().__init__()
         cores = divide_cores(os.cpu_count() or 1, slot, peers, settings.tensor_parallel)
-        os.environ["VLLM_CPU_OMP_THREADS_BIND"] = cores  # read when vllm is imported, as are these
-        os.environ |= compiler_environment(settings)
+        os.environ["VLLM_CPU_OMP_THREADS_BIND"] = cores  # read when vllm is imported
+        import torch
+
+        if settings.compiles and not torch.cuda.is_available():
+            # What 0.32 saves ahead of time on a CPU it can't load again: its older cache spares most of a later start.
+            os.environ["VLLM_USE_AOT_COMPILE"] = "0"
         from vllm import SamplingParams
         from vllm.engine.arg_utils import AsyncEngineArgs
         from vllm.sampling_params import RequestOutputKind
@@ -234,13 +238,6 @@ class VllmActor(SamplingActor):
         """Ends vLLM's own processes."""
         self._watch.stop()
         self._engine.shutdown()
-
-
-def compiler_environment(settings: VllmSettings) -> dict[str, str]:
-    """What 0.32 saves ahead of time on a CPU it can't load again: its older cache spares most of a later start."""
-    import torch
-
-    return {"VLLM_USE_AOT_COMPILE": "0"} if settings.compiles and not torch.cuda.is_available() else {}
 
 
 def require_compiler() -> None:

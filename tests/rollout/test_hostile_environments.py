@@ -148,7 +148,7 @@ def test_hanging_ones_hold_up_neither_the_others_nor_the_end(renderer):
         collect_groups([task], 101, lambda i: next(made), engine, renderer, SAMPLING, limits, concurrency=101)
     )
     assert [t.score.value for t in group.judged] == [1]
-    assert time.monotonic() - started < 25, "they hang for 30"
+    assert time.monotonic() - started < 10
 
 
 def test_what_outgrows_the_context_is_scored_as_it_stands_and_not_carried_along(renderer):

@@ -151,6 +151,8 @@ def test_a_lost_nodes_replica_and_episodes_move_and_only_the_last_nodes_loss_sto
     assert "no node of the Ray cluster has room for replica" in found["end"][0]
     assert "within 6 s" in found["end"][0]
     values = found["environments"]["values"]
+    assert values
+    assert len(values) % 48 == 0, "all that was asked for, each time"
     assert values == [1.0] * len(values), "what was played there is played again elsewhere"
     assert found["environments"]["replaced"] >= 1
 

@@ -167,6 +167,7 @@ def test_a_straggler_is_dropped_by_the_engine_too(engine, renderer, event_loop_r
         given_up = asyncio.create_task(engine.generate(replace(request, prompt_ids=list(request.prompt_ids[:-1]))))
         await asyncio.sleep(0)
         await engine.generate(ask(renderer, "x", max_tokens=1))  # asked after them: they have begun when it ends
+        await asyncio.sleep(0.3)
         before = generated_tokens(engine)
         given_up.cancel()
         return before, len((await whole).token_ids), await asyncio.gather(given_up, return_exceptions=True)
@@ -175,7 +176,7 @@ def test_a_straggler_is_dropped_by_the_engine_too(engine, renderer, event_loop_r
     assert isinstance(error, asyncio.CancelledError)
     assert length == 400
     time.sleep(0.5)
-    assert generated_tokens(engine) - before < 600, "one request went on to its 400, not two"
+    assert generated_tokens(engine) - before < 500, "one request went on, not two"
 
 
 def test_an_update_from_a_folder_without_weights_is_an_engine_error(engine, event_loop_runner, tmp_path, tiny_model):

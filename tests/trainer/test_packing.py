@@ -72,19 +72,29 @@ def test_entropies_equal_the_definition(policy):
     assert torch.allclose(entropies[: t.sampled_tokens], expected, atol=1e-4)
 
 
-@given(st.integers(0, 10**6), st.integers(1, 8), st.integers(20, 200), st.integers(1, 3), st.integers(1, 12))
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 8),
+    st.integers(20, 200),
+    st.integers(1, 3),
+    st.integers(1, 12),
+    st.booleans(),
+)
 def test_every_path_spells_its_episode_and_every_sampled_token_is_learned_once(
-    seed, members, budget, choices, shortest
+    seed, members, budget, choices, shortest, shares
 ):
     group = make_group(np.random.default_rng(seed), [0.5] * members, choices=choices, vocabulary=6)
-    packs = pack_group(group.trajectories, budget, shortest)
+    packs = pack_group(group.trajectories, budget, shortest, shares)
     longest = max(np.flatnonzero(t.loss_mask)[-1] for t in group.trajectories)  # the last token is only predicted
     assert all(not set(a.episodes) & set(b.episodes) for a, b in itertools.combinations(packs, 2))
     assert {e for p in packs for e in p.episodes} == set(range(members))
     for pack in packs:
         mask, held = pack.tree.attention_mask(), set(pack.episodes.tolist())
         assert mask.diagonal().all()
-        assert len(pack.input_ids) <= (budget if longest <= budget else longest * 1.25)
+        if shares and longest > budget:
+            assert len(pack.input_ids) <= longest * 1.25
+        else:
+            assert len(pack.input_ids) <= max(budget, *(len(group.trajectories[e].token_ids) for e in held))
         for episode in held:
             trajectory, mine = group.trajectories[episode], pack.episodes == episode
             sampled = np.flatnonzero(trajectory.loss_mask)

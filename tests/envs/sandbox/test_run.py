@@ -192,9 +192,9 @@ def test_a_full_disk_and_a_hundred_files_stay_inside_their_limits():
 
 def test_a_program_that_ignores_signals_and_sleeps_is_gone_in_time():
     started = time.monotonic()
-    code = "import ctypes, time\ndef f(x):\n    ctypes.CDLL(None).signal(15, 1)\n    time.sleep(600)"
+    code = "import ctypes, time\ndef f(x):\n    ctypes.CDLL(None).signal(15, 1)\n    time.sleep(60)"
     assert one(code, wall_seconds=0.5).kind == "timeout"
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 3
 
 
 def test_nothing_is_left_behind():

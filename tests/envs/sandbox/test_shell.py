@@ -108,7 +108,7 @@ def _left_over(started):
         ours = process.info["uids"] and process.info["uids"].real > 60_000 and process.info["create_time"] >= started
         if ours and process.info["name"] in ("sleep", "yes", "bash", "sh"):
             found.append(process)
-    return psutil.wait_procs(found, timeout=30)[1]  # of a run beside this one, they end by themselves
+    return psutil.wait_procs(found, timeout=5)[1]  # of a run beside this one, they end by themselves
 
 
 NAMES = st.text("abc é", min_size=1, max_size=5).map(lambda s: s.strip() or "n")

@@ -337,11 +337,8 @@ def test_thousands_of_episodes_are_listed_at_once(browser, maker, tmp_path):
         page.goto(f"{at}/#/episodes")
         page.wait_for_selector(".row")
         assert "of 4878" in page.locator(".pages").inner_text()
-        took = []
-        for step, count in ((302, 16), (301, 32), (300, 48)):  # a busy machine may stop us for a while
-            started = time.monotonic()
-            page.fill("input[name=first_step]", str(step))
-            page.press("input[name=first_step]", "Enter")
-            until(page, f"document.querySelector('.pages').innerText.includes('of {count}')")
-            took.append(time.monotonic() - started)
-        assert min(took) < 5
+        started = time.monotonic()
+        page.fill("input[name=first_step]", "302")
+        page.press("input[name=first_step]", "Enter")
+        until(page, "document.querySelector('.pages').innerText.includes('of 16')")
+        assert time.monotonic() - started < 5
