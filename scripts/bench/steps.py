@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from envs.base import Task, TextEnv
@@ -27,16 +28,30 @@ _WORDS = ("river", "stone", "lamp", "garden", "paper", "window", "cloud", "metal
 
 @dataclass(frozen=True, slots=True)
 class StepSize:
-    """Of a step: tasks, episodes of each, words of a prompt, most tokens of an answer, and the learning rate."""
+    """Of a step: tasks, episodes of each, words of a prompt, most tokens of an answer, and the learning rate.
+
+    Args:
+        ask: what is said around the words; how long the answers get depends on it.
+    """
 
     prompts: int
     group_size: int
     words: int
     new_tokens: int
     learning_rate: float
+    ask: str = "Go on: {}"
 
     def __str__(self) -> str:
         return f"{self.prompts} x {self.group_size}, about {self.words} words in, {self.new_tokens} tokens out"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What came of a step: mean reward of its episodes, their mean length in sampled tokens, and its seconds."""
+
+    reward: float
+    tokens: float
+    seconds: float
 
 
 def small_letters(text: str) -> float:
@@ -58,18 +73,18 @@ class SmallLetters(TextEnv):
 
     def generate(self, rng: random.Random, difficulty: float) -> Task:
         """Twenty words, whatever the difficulty."""
-        return _task(rng, 20)
+        return _task(rng, 20, StepSize.ask)
 
 
-def _task(rng: random.Random, words: int) -> Task:
-    said = " ".join(rng.choices(_WORDS, k=words))
-    return Task(prompt=(Message("user", f"Go on: {said}"),), target={}, env=SmallLetters.id, seed=rng.getrandbits(31))
+def _task(rng: random.Random, words: int, ask: str) -> Task:
+    said = ask.format(" ".join(rng.choices(_WORDS, k=words)))
+    return Task(prompt=(Message("user", said),), target={}, env=SmallLetters.id, seed=rng.getrandbits(31))
 
 
 def tasks_of(size: StepSize, steps: int, seed: int) -> list[list[Task]]:
     """The tasks of each step; the same for both sides."""
     rng = random.Random(seed)
-    return [[_task(rng, size.words) for _ in range(size.prompts)] for _ in range(steps)]
+    return [[_task(rng, size.words, size.ask) for _ in range(size.prompts)] for _ in range(steps)]
 
 
 class OurSide:
@@ -114,8 +129,8 @@ class OurSide:
         self.version += 1
         self.runner.run(self.weights.send(self.policy, self.version))
 
-    def step(self, tasks: Sequence[Task], seed: int) -> tuple[float, float]:
-        """Mean reward and seconds of a step."""
+    def step(self, tasks: Sequence[Task], seed: int) -> Step:
+        """Plays the tasks, learns from them and hands the weights over."""
         from rollout.collect import collect_groups
         from rollout.engine import Sampling
         from rollout.episode import Limits
@@ -129,8 +144,9 @@ class OurSide:
         groups = self.runner.run(playing)
         update(self.policy, self.optimizer, groups, self.config, 0)
         self._send()
-        rewards = [t.score.value for group in groups for t in group.trajectories]
-        return sum(rewards) / len(rewards), time.perf_counter() - started
+        episodes = [t for group in groups for t in group.trajectories]
+        seconds = time.perf_counter() - started
+        return Step(fmean(t.score.value for t in episodes), fmean(t.sampled_tokens for t in episodes), seconds)
 
     def close(self) -> None:
         """Ends the engine."""
@@ -141,8 +157,8 @@ class OurSide:
 
 def trl_side(
     model: str, size: StepSize, tasks: Sequence[Sequence[Task]], renderer: ChatRenderer, seed: int, **settings: Any
-) -> tuple[list[float], list[float]]:
-    """Mean rewards and seconds of GRPOTrainer's steps.
+) -> list[Step]:
+    """GRPOTrainer's steps.
 
     Args:
         settings: of GRPOConfig, beside those that say what is learned and from what.
@@ -170,7 +186,11 @@ def trl_side(
             **settings,
         )
         trainer.train()
-    return [row["reward"] for row in trainer.state.log_history if "reward" in row], clock.seconds
+    logged = [row for row in trainer.state.log_history if "reward" in row]
+    return [
+        Step(row["reward"], row["completions/mean_length"], seconds)
+        for row, seconds in zip(logged, clock.seconds, strict=True)
+    ]
 
 
 def _same_ids(renderer: ChatRenderer, task: Task) -> str:

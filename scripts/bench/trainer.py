@@ -9,7 +9,8 @@ checkpointing and with bf16 weights; and tuned in fp32, which some CPUs multiply
 Both sides share a process, and the allocator's settings of trainer/policy.py.
 `memory`: the peak of each side in a process of its own.
 `table`: updates at prompts of 50, 1,000 and 4,000 tokens in groups of 4 and 16, against TRL as it comes.
-`step`: whole steps, ours with vLLM and the weights handed over, TRL's with the generation that it comes with.
+`step`: whole steps, ours with vLLM and the weights handed over, TRL's with the generation that it comes with, on other
+tasks each time; they ask for what the model answers at any length, from a few tokens to the bound.
 `curves`: rewards of some seeds at equal settings in fp32, on a small model that learns in minutes.
 
 TRL's micro-batch is its default of 8 rows, halved until it divides a group and holds at most 16,384 tokens, or 4,096
@@ -43,7 +44,8 @@ _TABLE = [
     Size(1, group_size, prompt, 16, 64) for prompt in (50, 1000, 4000) for group_size in (4, 16)
 ]  # short completions: a cell of the longest prompts takes TRL minutes
 _CELL_SECONDS = 45
-_STEP = StepSize(prompts=4, group_size=8, words=205, new_tokens=256, learning_rate=1e-6)
+# Its prompts have one length: padded to one, they cost TRL's generation half as much again.
+_STEP = StepSize(4, group_size=8, words=200, new_tokens=256, learning_rate=1e-6, ask="Words: {} Explain one of them.")
 _CURVE = StepSize(prompts=4, group_size=8, words=8, new_tokens=16, learning_rate=3e-3)
 
 
@@ -97,20 +99,21 @@ def step_part(options: argparse.Namespace) -> list[Ratio]:
     from trainer.policy import faster_precision
 
     size = replace(_STEP, prompts=options.step_prompts)
-    (tasks,) = tasks_of(size, 1, seed=0)
+    first, *rounds = tasks_of(size, options.repeats + 1, seed=0)
     side = OurSide(options.model, size, faster_precision(), options.pack_tokens, options.compile)
 
-    def both(tasks: Sequence[Task]) -> tuple[float, float]:
-        mine = side.step(tasks, seed=0)[1]
+    def both(tasks: Sequence[Task], seed: int) -> tuple[float, float]:
+        mine = side.step(tasks, seed)
         few, rows = replace(size, prompts=len(tasks)), {"per_device_train_batch_size": size.group_size}
-        theirs = trl_side(options.model, few, [tasks], side.renderer, seed=0, **rows)[1][0]
-        print(f"  {len(tasks)} x {size.group_size}: {mine:.1f} s against {theirs:.1f} s", flush=True)
-        return mine, theirs
+        (theirs,) = trl_side(options.model, few, [tasks], side.renderer, seed, **rows)
+        shown = [f"{step.seconds:.1f} s for {step.tokens:.0f} tokens an episode" for step in (mine, theirs)]
+        print(f"  {len(tasks)} x {size.group_size}: {' against '.join(shown)}", flush=True)
+        return mine.seconds, theirs.seconds
 
     with contextlib.closing(side):
         side.begin()
-        both(tasks[:1])
-        pairs = [both(tasks) for _ in range(options.repeats)]
+        both(first[:1], 0)
+        pairs = [both(tasks, seed) for seed, tasks in enumerate(rounds, 1)]
     name = f"whole step, {size}{', rollout.compile' if options.compile else ''}"
     return [of_pairs(name, pairs, f"{PEER}, as it comes, its own generation", "s", higher_is_better=False)]
 
@@ -124,8 +127,8 @@ def curves_part(options: argparse.Namespace) -> list[Ratio]:
             for seed in range(options.seeds):
                 tasks = tasks_of(_CURVE, steps, seed)
                 side.begin()
-                mine = [side.step(each, seed * steps + number)[0] for number, each in enumerate(tasks)]
-                theirs, _ = trl_side(model, _CURVE, tasks, side.renderer, seed, bf16=False)
+                mine = [side.step(each, seed * steps + number).reward for number, each in enumerate(tasks)]
+                theirs = [step.reward for step in trl_side(model, _CURVE, tasks, side.renderer, seed, bf16=False)]
                 curves.append((mine, theirs))
                 for name, curve in (("ours", mine), ("TRL's", theirs)):
                     shown = " ".join(f"{curve[i]:.3f}" for i in np.linspace(0, steps - 1, 7).astype(int))

@@ -1,5 +1,7 @@
 """What both sides of the trainer's benchmark are given, and how what they did is compared."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -57,6 +59,8 @@ def test_both_sides_play_the_same_prompts_token_for_token(tmp_path, default_mode
         ids = renderer.prompt_ids(first[0][0].prompt, ())
         assert renderer.tokenizer(_same_ids(renderer, first[0][0]))["input_ids"] == ids
         assert "Go on: " in renderer.tokenizer.decode(ids)
+    (((asked, _),),) = (tasks_of(replace(size, ask="{} Which is a metal?"), 1, seed=1),)
+    assert asked.prompt[0].content == first[0][0].prompt[0].content.removeprefix("Go on: ") + " Which is a metal?"
 
 
 def test_small_letters_pay_by_their_share():
