@@ -137,8 +137,14 @@ def _alternatives(config: Config, precision: str) -> Iterator[tuple[str, Config]
         memory = trainer.memory.model_copy(update=change)
         if memory != trainer.memory and not (trainer.memory.lora and "lora" in change):
             yield f"trainer.memory.{name}", _with(config, "trainer", memory=memory)
-    half = max(64, trainer.pack_tokens // 2)
-    yield f"trainer.pack_tokens={half}", _with(config, "trainer", pack_tokens=half)
+    if rollout.max_context > trainer.pack_tokens:  # an episode that long makes a pack, however short packs should be
+        yield (
+            f"rollout.max_context={trainer.pack_tokens}",
+            _with(config, "rollout", max_context=trainer.pack_tokens),
+        )
+    else:
+        half = max(64, trainer.pack_tokens // 2)
+        yield f"trainer.pack_tokens={half}", _with(config, "trainer", pack_tokens=half)
     yield (
         f"rollout.kv_cache_gb={rollout.kv_cache_gb / 2:g}",
         _with(config, "rollout", kv_cache_gb=rollout.kv_cache_gb / 2),

@@ -47,11 +47,11 @@ def wide_model(tmp_path_factory):
     return str(save_llama(tmp_path_factory.mktemp("wide"), 8000, **shape))
 
 
-def config_of(memory=None, precision="float32", **trainer):
+def config_of(memory=None, precision="float32", max_context=1100, **trainer):
     trainer = {"pack_tokens": 1100, "max_mismatch": 100.0, "memory": memory or {}} | trainer
     return Config(
         environments=[{"id": "postgym/Weather-v0"}],
-        rollout={"group_size": 4, "max_context": 1100, "kv_cache_gb": 2.0},
+        rollout={"group_size": 4, "max_context": max_context, "kv_cache_gb": 2.0},
         trainer=trainer,
         precision=precision,
     )
@@ -141,6 +141,21 @@ def test_what_does_not_fit_is_refused_with_what_helps(wide_model):
     assert said.startswith("too little memory: about ")
     assert "of 4.0 free in host memory (KV cache 2.00" in said
     assert "rollout.kv_cache_gb=1 saves 1.0 GiB and is enough." in said
+
+
+@pytest.mark.parametrize(
+    ("pack_tokens", "max_context", "helps", "does_not"),
+    [
+        (8000, 500, "trainer.pack_tokens=4000", "rollout.max_context="),
+        (1100, 8000, "rollout.max_context=1100", "pack_tokens="),
+    ],
+)
+def test_what_is_advised_shortens_what_makes_packs_long(wide_model, pack_tokens, max_context, helps, does_not):
+    config = config_of(max_context=max_context, pack_tokens=pack_tokens)
+    with pytest.raises(ConfigError) as caught:
+        check_fits(config, wide_model, "float32", Machine(2 * GIB))
+    assert f"{helps} saves " in str(caught.value)
+    assert does_not not in str(caught.value)
 
 
 def test_what_fits_is_told_in_a_line(wide_model):
