@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 
 _BLOCK = 256
+_AT_ONCE = 2**21  # values that are moved together: fp32 moments, codes and chance take some 40 bytes each meanwhile
 _SMALLEST = 4096  # values: norms and biases keep their moments whole, they weigh nothing
 _CODES = {"exp_avg": torch.int8, "exp_avg_sq": torch.uint8}
 _LEVELS = {"exp_avg": 127, "exp_avg_sq": 255}
@@ -48,17 +49,19 @@ class AdamW8bit(torch.optim.Optimizer):
                     self._move(weight, group, index)
 
     def _move(self, weight: Tensor, group: dict[str, Any], index: int) -> None:
-        state, (beta1, beta2) = self.state[weight], group["betas"]
-        held, gradient = _held(weight), _held(weight.grad).float()
+        state, gradient = self.state[weight], _held(weight.grad)
         state["step"] = state.get("step", torch.zeros(())) + 1
-        step = int(state["step"])
-        mean = _moment(state, "exp_avg", gradient).lerp_(gradient, 1 - beta1)
-        square = _moment(state, "exp_avg_sq", gradient).mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        for name, moment in (("exp_avg", mean), ("exp_avg_sq", square)):
-            state |= _kept(weight, name, moment, random.Random(f"{name} {index} {step}").getrandbits(62))
-        held.mul_(1 - group["lr"] * group["weight_decay"])
-        spread = square.sqrt_().div_((1 - beta2**step) ** 0.5).add_(group["eps"])
-        held.addcdiv_(mean, spread, value=-group["lr"] / (1 - beta1**step))
+        step, held = int(state["step"]), _held(weight)
+        seeds = {name: random.Random(f"{name} {index} {step}").getrandbits(62) for name in _CODES}
+        before = {name: _held(value) for name, value in state.items() if name != "step"}
+        at_once = max(1, _AT_ONCE // max(1, held[:1].numel())) if _coded(weight) else max(1, len(held))
+        parts = []
+        for rows in (slice(start, start + at_once) for start in range(0, max(1, len(held)), at_once)):
+            first = (_first_row(weight) + rows.start) * held[:1].numel()
+            old = {name: value[rows] for name, value in before.items()}
+            parts.append(_move_rows(held[rows], gradient[rows].float(), old, group, step, seeds, first, _coded(weight)))
+        for name in parts[0]:
+            state[name] = _shard_of(weight, torch.cat([part[name] for part in parts]))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes what `state_dict` gave; torch would make all of it the weights' type."""
@@ -69,10 +72,40 @@ class AdamW8bit(torch.optim.Optimizer):
                     state[name] = state[name].to(dtype)
 
 
-def _kept(weight: Tensor, name: str, moment: Tensor, seed: int) -> dict[str, Tensor]:
+def _move_rows(
+    held: Tensor,
+    gradient: Tensor,
+    state: dict[str, Tensor],
+    group: dict[str, Any],
+    step: int,
+    seeds: dict[str, int],
+    first: int,
+    coded: bool,
+) -> dict[str, Tensor]:
+    """Moves some rows of a weight, in place; the moments of these rows, as they are stored.
+
+    Args:
+        first: place in the whole weight of the first value.
+        coded: whether moments are stored as codes and scales.
+    """
+    beta1, beta2 = group["betas"]
+    mean = _moment(state, "exp_avg", gradient).lerp_(gradient, 1 - beta1)
+    square = _moment(state, "exp_avg_sq", gradient).mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+    kept: dict[str, Tensor] = {}
+    for name, moment in (("exp_avg", mean), ("exp_avg_sq", square)):
+        kept |= _kept(name, moment, first, seeds[name]) if coded else {name: moment.clone()}
+    held.mul_(1 - group["lr"] * group["weight_decay"])
+    spread = square.sqrt_().div_((1 - beta2**step) ** 0.5).add_(group["eps"])
+    held.addcdiv_(mean, spread, value=-group["lr"] / (1 - beta1**step))
+    return kept
+
+
+def _coded(weight: Tensor) -> bool:
+    return weight.numel() >= _SMALLEST and weight.dim() >= 2
+
+
+def _kept(name: str, moment: Tensor, first: int, seed: int) -> dict[str, Tensor]:
     """A moment as it is stored; of the second its root, which has half as many orders of magnitude to cover."""
-    if weight.numel() < _SMALLEST or weight.dim() < 2:
-        return {name: _shard_of(weight, moment.clone())}
     signed, levels = _CODES[name] == torch.int8, _LEVELS[name]
     values = moment.flatten(1) if signed else moment.flatten(1).sqrt()
     columns = values.shape[1]
@@ -81,13 +114,13 @@ def _kept(weight: Tensor, name: str, moment: Tensor, seed: int) -> dict[str, Ten
     padded = torch.nn.functional.pad(values, (0, blocks * size - columns))
     scale = padded.view(len(values), blocks, size).abs().amax(-1)
     codes = (values / _spread(scale, columns).clamp_min(1e-38)).abs_().pow_(1 / 3).mul_(levels)
-    codes = codes.add_(_chance(weight, values, seed)).floor_().clamp_(max=levels)
+    codes = codes.add_(_chance(values, first, seed)).floor_().clamp_(max=levels)
     if signed:
         codes.copysign_(values)
     else:  # a root of 0 under a mean that isn't would be an endless step: what is not 0 doesn't become it
         codes = torch.maximum(codes, (values > 0).float())
     codes = codes.to(_CODES[name]).view(moment.shape)
-    return {name: _shard_of(weight, codes), f"{name}_scale": _shard_of(weight, scale)}
+    return {name: codes, f"{name}_scale": scale}
 
 
 def _moment(state: dict[str, Tensor], name: str, like: Tensor) -> Tensor:
@@ -107,12 +140,16 @@ def _spread(scale: Tensor, columns: int) -> Tensor:
     return scale.repeat_interleave(-(-columns // scale.shape[1]), 1)[:, :columns]
 
 
-def _chance(weight: Tensor, held: Tensor, seed: int) -> Tensor:
-    """A number in [0, 1) for each value that this process holds, by its place in the whole (SplitMix64's mixing)."""
-    first = 0
-    if isinstance(weight, DTensor):
-        mesh = weight.device_mesh
-        first = mesh.get_local_rank() * -(-len(weight) // mesh.size()) * held.shape[1]
+def _first_row(weight: Tensor) -> int:
+    """The first row of the whole weight that this process holds."""
+    if not isinstance(weight, DTensor):
+        return 0
+    mesh = weight.device_mesh
+    return mesh.get_local_rank() * -(-len(weight) // mesh.size())
+
+
+def _chance(held: Tensor, first: int, seed: int) -> Tensor:
+    """A number in [0, 1) for each value, by its place in the whole weight (SplitMix64's mixing)."""
     mixed = torch.arange(first, first + held.numel(), device=held.device).add_(seed)
     for shift, factor in ((30, -0x40A7B892E31B1A47), (27, -0x6B2FB644ECCEEE15)):
         mixed = mixed.bitwise_xor_(mixed >> shift).mul_(factor)

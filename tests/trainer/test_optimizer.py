@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from tests.trainer.groups import make_group
+from trainer import adam8bit
 from trainer.adam8bit import AdamW8bit
 from trainer.checkpoint import CheckpointStore
 from trainer.optimizer import MasterWeights, make_adamw, make_optimizer
@@ -193,3 +194,24 @@ def test_weight_decay_is_adamws():
             optimizer.step()
         decayed.append(weight.detach())
     assert torch.allclose(*decayed)
+
+
+def test_weights_that_are_moved_in_parts_move_as_at_once(monkeypatch):
+    """Parts bound what a step takes besides; where they begin must not be seen, to the bit."""
+    found, sizes = [], []
+    monkeypatch.setattr(
+        adam8bit, "_move_rows", lambda held, *a, f=adam8bit._move_rows: sizes.append(held.numel()) or f(held, *a)
+    )
+    for at_once in (2**21, 1000):
+        sizes.clear()
+        monkeypatch.setattr(adam8bit, "_AT_ONCE", at_once)
+        torch.manual_seed(0)
+        weight = torch.nn.Parameter(torch.randn(37, 300))
+        optimizer = AdamW8bit([weight], lr=1e-2, weight_decay=0.1)
+        for _ in range(3):
+            weight.grad = torch.randn(37, 300)
+            optimizer.step()
+        found.append({"weight": weight.detach(), **optimizer.state[weight]})
+    assert max(sizes) == 900, "three rows at once"
+    assert found[0].keys() == found[1].keys()
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
