@@ -50,7 +50,7 @@ class Tape:
 
     def given(self, ids: Sequence[int]) -> None:
         """Appends what it was told."""
-        self._append(ids, False, [0.0] * len(ids), [-1] * len(ids))
+        self._append(ids, False, array("f", [0]) * len(ids), array("i", [-1]) * len(ids))
 
     def _append(self, ids: Sequence[int], sampled: bool, logprobs: Sequence[float], versions: Sequence[int]) -> None:
         self.ids.extend(array("i", ids))

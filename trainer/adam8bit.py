@@ -49,19 +49,25 @@ class AdamW8bit(torch.optim.Optimizer):
                     self._move(weight, group, index)
 
     def _move(self, weight: Tensor, group: dict[str, Any], index: int) -> None:
-        state, gradient = self.state[weight], _held(weight.grad)
+        state, held, gradient = self.state[weight], _held(weight), _held(weight.grad)
         state["step"] = state.get("step", torch.zeros(())) + 1
-        step, held = int(state["step"]), _held(weight)
-        seeds = {name: random.Random(f"{name} {index} {step}").getrandbits(62) for name in _CODES}
+        step = int(state["step"])
         before = {name: _held(value) for name, value in state.items() if name != "step"}
-        at_once = max(1, _AT_ONCE // max(1, held[:1].numel())) if _coded(weight) else max(1, len(held))
-        parts = []
-        for rows in (slice(start, start + at_once) for start in range(0, max(1, len(held)), at_once)):
-            first = (_first_row(weight) + rows.start) * held[:1].numel()
-            old = {name: value[rows] for name, value in before.items()}
-            parts.append(_move_rows(held[rows], gradient[rows].float(), old, group, step, seeds, first, _coded(weight)))
-        for name in parts[0]:
-            state[name] = _shard_of(weight, torch.cat([part[name] for part in parts]))
+        if weight.numel() < _SMALLEST or weight.dim() < 2:
+            kept = _moved(held, gradient.float(), before, group, step)
+        else:
+            seeds = {name: random.Random(f"{name} {index} {step}").getrandbits(62) for name in _CODES}
+            width, first_row, parts = held[:1].numel(), _first_row(weight), []
+            at_once = max(1, _AT_ONCE // max(1, width))
+            for start in range(0, max(1, len(held)), at_once):
+                rows, first = slice(start, start + at_once), (first_row + start) * width
+                old = {name: value[rows] for name, value in before.items()}
+                moments = _moved(held[rows], gradient[rows].float(), old, group, step)
+                parts.append(
+                    {k: v for name in moments for k, v in _coded(name, moments[name], first, seeds[name]).items()}
+                )
+            kept = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        state |= {name: _shard_of(weight, value) for name, value in kept.items()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes what `state_dict` gave; torch would make all of it the weights' type."""
@@ -72,40 +78,25 @@ class AdamW8bit(torch.optim.Optimizer):
                     state[name] = state[name].to(dtype)
 
 
-def _move_rows(
-    held: Tensor,
-    gradient: Tensor,
-    state: dict[str, Tensor],
-    group: dict[str, Any],
-    step: int,
-    seeds: dict[str, int],
-    first: int,
-    coded: bool,
+def _moved(
+    held: Tensor, gradient: Tensor, state: dict[str, Tensor], group: dict[str, Any], step: int
 ) -> dict[str, Tensor]:
-    """Moves some rows of a weight, in place; the moments of these rows, as they are stored.
-
-    Args:
-        first: place in the whole weight of the first value.
-        coded: whether moments are stored as codes and scales.
-    """
+    """Moves a weight, or some rows of one, in place; gives the new moments."""
     beta1, beta2 = group["betas"]
     mean = _moment(state, "exp_avg", gradient).lerp_(gradient, 1 - beta1)
     square = _moment(state, "exp_avg_sq", gradient).mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-    kept: dict[str, Tensor] = {}
-    for name, moment in (("exp_avg", mean), ("exp_avg_sq", square)):
-        kept |= _kept(name, moment, first, seeds[name]) if coded else {name: moment.clone()}
     held.mul_(1 - group["lr"] * group["weight_decay"])
-    spread = square.sqrt_().div_((1 - beta2**step) ** 0.5).add_(group["eps"])
+    spread = square.sqrt().div_((1 - beta2**step) ** 0.5).add_(group["eps"])
     held.addcdiv_(mean, spread, value=-group["lr"] / (1 - beta1**step))
-    return kept
+    return {"exp_avg": mean, "exp_avg_sq": square}
 
 
-def _coded(weight: Tensor) -> bool:
-    return weight.numel() >= _SMALLEST and weight.dim() >= 2
+def _coded(name: str, moment: Tensor, first: int, seed: int) -> dict[str, Tensor]:
+    """A moment as codes and scales; of the second its root, which has half as many orders of magnitude to cover.
 
-
-def _kept(name: str, moment: Tensor, first: int, seed: int) -> dict[str, Tensor]:
-    """A moment as it is stored; of the second its root, which has half as many orders of magnitude to cover."""
+    Args:
+        first: place in the whole weight of the first value.
+    """
     signed, levels = _CODES[name] == torch.int8, _LEVELS[name]
     values = moment.flatten(1) if signed else moment.flatten(1).sqrt()
     columns = values.shape[1]

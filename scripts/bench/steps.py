@@ -24,6 +24,7 @@ from rollout.models import load_renderer
 from scripts.bench.updates import make_trl
 
 _WORDS = ("river", "stone", "lamp", "garden", "paper", "window", "cloud", "metal", "bridge", "ladder", "market")
+_ASK = "Go on: {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class StepSize:
     words: int
     new_tokens: int
     learning_rate: float
-    ask: str = "Go on: {}"
+    ask: str = _ASK
 
     def __str__(self) -> str:
         return f"{self.prompts} x {self.group_size}, about {self.words} words in, {self.new_tokens} tokens out"
@@ -73,7 +74,7 @@ class SmallLetters(TextEnv):
 
     def generate(self, rng: random.Random, difficulty: float) -> Task:
         """Twenty words, whatever the difficulty."""
-        return _task(rng, 20, StepSize.ask)
+        return _task(rng, 20, _ASK)
 
 
 def _task(rng: random.Random, words: int, ask: str) -> Task:

@@ -8,7 +8,7 @@ import pytest
 from rollout.models import load_renderer
 from scripts.bench.curves import holm, paired
 from scripts.bench.ratios import compare
-from scripts.bench.steps import StepSize, _same_ids, make_small_model, small_letters, tasks_of
+from scripts.bench.steps import SmallLetters, StepSize, _same_ids, make_small_model, small_letters, tasks_of
 from scripts.bench.updates import Size, _given_completions, make_groups, rows_at_once
 
 OPTIONS = Size(2, 3, 7, 4, 9)
@@ -61,6 +61,10 @@ def test_both_sides_play_the_same_prompts_token_for_token(tmp_path, default_mode
         assert "Go on: " in renderer.tokenizer.decode(ids)
     (((asked, _),),) = (tasks_of(replace(size, ask="{} Which is a metal?"), 1, seed=1),)
     assert asked.prompt[0].content == first[0][0].prompt[0].content.removeprefix("Go on: ") + " Which is a metal?"
+
+
+def test_the_world_asks_as_a_step_does_unless_it_is_told_otherwise():
+    assert SmallLetters().sample_task(0).prompt[0].content.startswith("Go on: ")
 
 
 def test_small_letters_pay_by_their_share():

@@ -200,7 +200,7 @@ def test_weights_that_are_moved_in_parts_move_as_at_once(monkeypatch):
     """Parts bound what a step takes besides; where they begin must not be seen, to the bit."""
     found, sizes = [], []
     monkeypatch.setattr(
-        adam8bit, "_move_rows", lambda held, *a, f=adam8bit._move_rows: sizes.append(held.numel()) or f(held, *a)
+        adam8bit, "_moved", lambda held, *a, f=adam8bit._moved: sizes.append(held.numel()) or f(held, *a)
     )
     for at_once in (2**21, 1000):
         sizes.clear()
@@ -215,3 +215,10 @@ def test_weights_that_are_moved_in_parts_move_as_at_once(monkeypatch):
     assert max(sizes) == 900, "three rows at once"
     assert found[0].keys() == found[1].keys()
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+
+
+def test_a_weight_without_dimensions_moves_too():
+    weight = torch.nn.Parameter(torch.tensor(1.0))
+    weight.grad = torch.tensor(0.5)
+    AdamW8bit([weight], lr=0.1).step()
+    assert weight.item() == pytest.approx(0.9)
