@@ -50,8 +50,8 @@ def make_lessons(
 ) -> tuple[list[list[Lesson]], int]:
     """Lessons by group, of the groups that teach something, and how many taught nothing.
 
-    Episodes without a verdict have left their group; a group whose advantages are all zero has no gradient and
-    is skipped. A critic learns from every group.
+    Episodes without a verdict have left their group; a group whose advantages are all zero has no gradient, unless the
+    loss holds a KL or an entropy, and is skipped. A critic learns from every group.
 
     Args:
         shares: as for `pack_group`.
@@ -73,10 +73,12 @@ def make_lessons(
     ]
     worth = group_advantages(judged, packs, costs, config)
     lessons, flat = [], 0
+    regularised = config.entropy_coefficient > 0 or (config.kl_coefficient > 0 and config.kl_in == "loss")
     for index, (members, group, logprobs, advantages) in enumerate(zip(judged, packs, known, worth, strict=True)):
         if not any(a.any() for a in advantages):
             flat += 1
-            continue
+            if not regularised:
+                continue
         lessons.append(
             [
                 Lesson(pack, on_tokens(members, pack, advantages), index, under_reference)

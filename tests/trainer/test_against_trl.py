@@ -38,6 +38,7 @@ CASES = {
     ),
     "cispo": ({"algorithm": "cispo", "clip_high": 0.05}, {"loss_type": "cispo", "epsilon_high": 1.05}),
     "reinforce++": ({"algorithm": "reinforce++"}, {"loss_type": "dapo"}),
+    "reinforce++_baseline": ({"algorithm": "reinforce++_baseline"}, {"loss_type": "dapo"}),
     "ppo": ({"algorithm": "ppo", "dual_clip": 1.21}, {"loss_type": "dapo", "delta": 1.21}),
     "turns": ({"algorithm": "grpo", "credit": "turn"}, {"loss_type": "grpo"}),
     "KL in the loss": ({"algorithm": "grpo", "kl_coefficient": 0.3}, {"loss_type": "grpo", "beta": 0.3}),
@@ -94,7 +95,7 @@ def rows(groups, values):
 
     def on_sampled(t):
         found = np.zeros(len(t.token_ids), np.float32)
-        found[t.loss_mask] = values[id(t)]
+        found[t.loss_mask] = values.get(id(t), 0.0)
         return found[t.prompt_length :]
 
     exists = padded(lambda t: np.ones(len(t.token_ids) - t.prompt_length, np.int64))
@@ -146,10 +147,13 @@ def learned_by_trl(model, groups, config, settings, values, reference=None, comp
 
 
 def made_groups(policy, spread=0.5, turns=3):
-    """Four groups of episodes with tool tokens and judged turns, said by a sampler that is near the policy."""
+    """Four groups of episodes with tool tokens and judged turns, said by a sampler that is near the policy.
+
+    All episodes of the third earn the same: KL and entropy count there too.
+    """
     rng, groups = np.random.default_rng(3), []
-    for _ in range(4):
-        group, members = make_group(rng, [0.0, 1.0, 0.3], turns=turns), []
+    for number in range(4):
+        group, members = make_group(rng, [0.5] * 3 if number == 2 else [0.0, 1.0, 0.3], turns=turns), []
         with torch.no_grad():
             known = padded_logprobs(policy, group.trajectories).split([t.sampled_tokens for t in group.trajectories])
         for t, under_policy in zip(group.trajectories, known, strict=True):
