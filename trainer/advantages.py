@@ -11,6 +11,8 @@ import numpy as np
 Rewards = Sequence[np.ndarray]
 Advantage = Callable[[Rewards], list[np.ndarray]]
 
+_ROUNDING = 1e-9  # of rewards: sums of the same parts in another order
+
 
 def group_normalised(rewards: Rewards, epsilon: float = 0.05) -> list[np.ndarray]:
     """GRPO: `(r_i - mean(r)) / (std(r) + epsilon)` over the group, population standard deviation.
@@ -37,11 +39,24 @@ def leave_one_out(rewards: Rewards) -> list[np.ndarray]:
     return [centred * (len(centred) / max(1, len(centred) - 1)) for centred in group_centred(rewards)]
 
 
+def round_normalised(rewards: Rewards, epsilon: float = 1e-4) -> list[np.ndarray]:
+    """REINFORCE++: `(r_i - mean(r)) / (std(r) + epsilon)` over all episodes of the round, whatever their group.
+
+    A group of equal rewards teaches too: its task was easier, or harder, than the others.
+
+    Source: Hu et al. 2025 (REINFORCE++), global advantage normalisation.
+    """
+    rewards = _float64(rewards)
+    if not _teaches(np.concatenate([*rewards, np.zeros(0)])):
+        return [np.zeros(len(r)) for r in rewards]
+    return whitened(rewards, epsilon)
+
+
 def batch_normalised(rewards: Rewards, epsilon: float = 1e-4) -> list[np.ndarray]:
     """REINFORCE++ with baseline: centred over the group, then divided by the deviation over the whole round.
 
-    Source: Hu et al. 2025 (REINFORCE++), section 3.2: the scale is the round's, so that no single group of nearly
-    equal rewards is blown up.
+    Source: Hu et al. 2025 (REINFORCE++), the variant for groups: the scale is the round's, so that no single group of
+    nearly equal rewards is blown up.
     """
     centred = group_centred(rewards)
     everything = np.concatenate(centred) if centred else np.zeros(0)
@@ -179,4 +194,4 @@ def _float64(rewards: Rewards) -> list[np.ndarray]:
 
 
 def _teaches(rewards: np.ndarray) -> bool:
-    return len(rewards) > 1 and np.ptp(rewards) > 0
+    return len(rewards) > 1 and np.ptp(rewards) > _ROUNDING

@@ -46,7 +46,8 @@ ALGORITHMS = {
     "gspo": Algorithm(advantages.group_normalised, "sequence_clipped", "sequence", Clip(3e-4, 4e-4)),
     "cispo": Algorithm(advantages.group_normalised, "clipped_weight", "token", Clip(1.0, 4.0)),
     "rloo": Algorithm(advantages.leave_one_out, "token_clipped", "constant", Clip(0.2, 0.2)),
-    "reinforce++": Algorithm(advantages.batch_normalised, "token_clipped", "token", Clip(0.2, 0.2)),
+    "reinforce++": Algorithm(advantages.round_normalised, "token_clipped", "token", Clip(0.2, 0.2)),
+    "reinforce++_baseline": Algorithm(advantages.batch_normalised, "token_clipped", "token", Clip(0.2, 0.2)),
     "ppo": Algorithm(None, "token_clipped", "token", Clip(0.2, 0.2, dual=3.0)),
 }
 """By name, each with its paper's loss; `rho_t = pi_new / pi_old`, `clip` to `1 - low .. 1 + high`, G episodes.
@@ -60,7 +61,8 @@ ALGORITHMS = {
 - `cispo`: `-1/(sum_i |o_i|) sum_i sum_t sg(clip(rho_t)) A_i log pi_t`; MiniMax 2025 (MiniMax-M1), eq. 4 and 5.
 - `rloo`: `A_i = r_i - 1/(G-1) sum_{j != i} r_j` times `log pi` of the whole episode, a sum over its tokens (over a
   constant); Ahmadian et al. 2024, eq. 8, here with PPO's clip for further steps.
-- `reinforce++`: `A_i = (r_i - mean_group(r)) / std_round`, by token; Hu et al. 2025, section 3.2.
+- `reinforce++`: `A_i = (r_i - mean_round(r)) / std_round(r)`, by token; Hu et al. 2025, global normalisation.
+- `reinforce++_baseline`: `A_i = (r_i - mean_group(r)) / std_round`, by token; Hu et al. 2025, the variant for groups.
 - `ppo`: `A_t` by GAE (Schulman et al. 2016, eq. 16), `min(...)` by token (Schulman et al. 2017, eq. 7), dual clip
   (Ye et al. 2020, eq. 5).
 """

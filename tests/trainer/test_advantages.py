@@ -10,6 +10,7 @@ from trainer.advantages import (
     group_centred,
     group_normalised,
     leave_one_out,
+    round_normalised,
     whitened,
 )
 
@@ -31,6 +32,14 @@ def test_hand_worked_groups():
         pytest.approx([0.5 / 0.125**0.5, -0.5 / 0.125**0.5]),
         [0, 0],
     ]
+    # mean 0.5 of all four, deviation sqrt(0.125): the second group is as easy as the round
+    assert of(round_normalised, [1.0, 0.0], [0.5, 0.5], epsilon=0) == [
+        pytest.approx([0.5 / 0.125**0.5, -0.5 / 0.125**0.5]),
+        [0, 0],
+    ]
+    # mean 0.5, deviation 0.5: a group of equal rewards was easier or harder than the others
+    assert of(round_normalised, [1.0, 1.0], [0.0, 0.0], epsilon=0) == [[1, 1], [-1, -1]]
+    assert of(round_normalised, [0.3], [0.3, 0.3], []) == [[0], [0, 0], []]
 
 
 def test_a_group_told_apart_by_a_hundredth_weighs_little():
