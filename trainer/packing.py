@@ -4,7 +4,7 @@ A `Pack` is one row: the prompt, then what follows it, branch by branch (trainer
 that leads to it, and positions count along the path, so the result is that of separate rows at a fraction of the work.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,7 +60,7 @@ def pack_group(
         trajectories: episodes with one common prompt.
         max_tokens: bound of a pack; see `bound` for where a single episode is longer.
         shortest: tokens after the prompt that episodes must have in common to share them.
-        shares: whether the model computes once what a pack shares; where it doesn't, no pack is longer for it.
+        shares: whether the model computes once what a pack shares; else it counts as often as it is computed.
 
     Raises:
         ValueError: the prompts differ, or are empty.
@@ -73,17 +73,14 @@ def pack_group(
     stretches, last = grow([_read(t) for t in trajectories], shortest)
     parents = [s.parent for s in stretches]
     if shares:
-        max_tokens = bound(max_tokens, max(_tokens(stretches, set(path_to(parents, end))) for end in set(last)))
+        max_tokens = bound(max_tokens, max(_tokens(stretches, path_to(parents, end)) for end in set(last)))
     packs: list[Pack] = []
     chosen: dict[int, list[int]] = {}  # episodes by the stretch that they end with
-    held: set[int] = set()
     for end in dict.fromkeys(sorted(last)):
-        path = path_to(parents, end)
-        if chosen and _tokens(stretches, held | set(path)) > max_tokens:
+        if chosen and _computed(stretches, {*chosen, end}, shares) > max_tokens:
             packs.append(_pack(trajectories, stretches, chosen))
-            chosen, held = {}, set()
+            chosen = {}
         chosen[end] = [e for e, its in enumerate(last) if its == end]
-        held |= set(path)
     return [*packs, _pack(trajectories, stretches, chosen)]
 
 
@@ -93,7 +90,18 @@ def _read(trajectory: Trajectory) -> np.ndarray:
     return trajectory.token_ids[: sampled[-1] if len(sampled) else trajectory.prompt_length]
 
 
-def _tokens(stretches: Sequence[Stretch], held: set[int]) -> int:
+def _computed(stretches: Sequence[Stretch], ends: set[int], shares: bool) -> int:
+    """Tokens that go through the model for a pack with these ends."""
+    parents = [s.parent for s in stretches]
+    paths = {end: path_to(parents, end) for end in ends}
+    held = {i for path in paths.values() for i in path}
+    if shares:
+        return _tokens(stretches, held)
+    inner = {parents[i] for i in held}
+    return sum(_tokens(stretches, path) for end, path in paths.items() if end not in inner)
+
+
+def _tokens(stretches: Sequence[Stretch], held: Iterable[int]) -> int:
     return sum(stretches[i].stop - stretches[i].start for i in held)
 
 

@@ -94,7 +94,8 @@ def test_every_path_spells_its_episode_and_every_sampled_token_is_learned_once(
         if shares and longest > budget:
             assert len(pack.input_ids) <= longest * 1.25
         else:
-            assert len(pack.input_ids) <= max(budget, *(len(group.trajectories[e].token_ids) for e in held))
+            computed = len(pack.input_ids) if shares else sum(len(row) for row in pack.rows())
+            assert computed <= max(budget, *(len(group.trajectories[e].token_ids) for e in held))
         for episode in held:
             trajectory, mine = group.trajectories[episode], pack.episodes == episode
             sampled = np.flatnonzero(trajectory.loss_mask)
