@@ -30,6 +30,8 @@ _PARTS = {
     "mlp": ("mlp",),
     "head": ("lm_head",),
 }
+# By the name of the setting: what it makes of the logits (Cohere, Granite).
+_SCALES = {"logit_scale": lambda value: value, "logits_scaling": lambda value: 1 / value}
 
 
 def faster_precision(seconds: Callable[[str], float] | None = None) -> str:
@@ -111,7 +113,7 @@ class Policy:
         notice: what makes this architecture slower than it could be; empty if nothing does.
 
     Raises:
-        ConfigError: the model can't be loaded, or makes more of its logits than a linear head and a soft cap do.
+        ConfigError: the model can't be loaded, or makes its logits by more than a linear head, a scale and a soft cap.
     """
 
     def __init__(
@@ -140,7 +142,8 @@ class Policy:
         if getattr(text, "attn_logit_softcapping", None):
             model.set_attn_implementation("eager")  # SDPA leaves the cap out
         self._final_cap = getattr(text, "final_logit_softcapping", None)
-        self.notice = sharing(self.trunk, self.device).notice
+        self._scale = math.prod(scale(getattr(text, name, None) or 1.0) for name, scale in _SCALES.items())
+        self.notice = sharing(self.trunk, self.device, precision).notice
         self._check_head(folder)
 
     def settle(self) -> None:
@@ -186,7 +189,7 @@ class Policy:
         with autocast(self.device, self.precision):
             hidden, head = hidden_states(self.trunk, pack, self.device), self.model.get_output_embeddings()
             if type(head) is torch.nn.Linear and head.bias is None and self._final_cap is None:
-                return head_logprobs(hidden, head.weight, targets, self.temperature, entropy_gradient)
+                return head_logprobs(hidden, head.weight, targets, self.temperature / self._scale, entropy_gradient)
             chunks = zip(hidden.split(LOGIT_ROWS), targets.split(LOGIT_ROWS), strict=True)
             if len(hidden) <= HELD_ROWS:
                 parts = [self._token_logprobs(h, t, entropy_gradient) for h, t in chunks]
@@ -195,23 +198,22 @@ class Policy:
         return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
 
     def _token_logprobs(self, hidden: Tensor, targets: Tensor, entropy_gradient: bool) -> tuple[Tensor, Tensor]:
-        return token_logprobs(self._capped(self._head(hidden)), targets, self.temperature, entropy_gradient)
+        return token_logprobs(self._logits(hidden), targets, self.temperature, entropy_gradient)
 
-    def _head(self, hidden: Tensor) -> Tensor:
-        return self.model.get_output_embeddings()(hidden)
-
-    def _capped(self, logits: Tensor) -> Tensor:
+    def _logits(self, hidden: Tensor) -> Tensor:
+        logits = self.model.get_output_embeddings()(hidden)
+        logits = logits if self._scale == 1 else logits.float() * self._scale
         return logits if self._final_cap is None else self._final_cap * torch.tanh(logits.float() / self._final_cap)
 
     @torch.no_grad()
     def _check_head(self, folder: str) -> None:
         ids = torch.arange(1, 5, device=self.device)[None]
         expected = self.model(input_ids=ids, use_cache=False).logits.float()
-        found = self._capped(self._head(self.trunk(input_ids=ids, use_cache=False).last_hidden_state)).float()
+        found = self._logits(self.trunk(input_ids=ids, use_cache=False).last_hidden_state).float()
         if not torch.allclose(found, expected, rtol=1e-3, atol=1e-3):
             raise ConfigError(
-                f"model {folder}: {type(self.model).__name__} scales its logits in a way of its own; trainer/policy.py "
-                "knows linear heads and soft caps"
+                f"model {folder}: {type(self.model).__name__} makes its logits in a way of its own; trainer/policy.py "
+                "knows linear heads, scales and soft caps: take another model, or teach it this one there"
             )
 
     def save(self, folder: Path, tokenizer: Any = None, precision: str = "bfloat16", for_engine: bool = False) -> None:

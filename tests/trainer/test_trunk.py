@@ -43,6 +43,8 @@ ARCHITECTURES = {
     ),
     "mistral": ("Mistral", {"sliding_window": WINDOW, "tie_word_embeddings": False}),
     "mistral without a window": ("Mistral", {"sliding_window": None, "tie_word_embeddings": True}),
+    "cohere2": ("Cohere2", MIXED | {"logit_scale": 0.25, "tie_word_embeddings": True}),
+    "granite": ("Granite", {"logits_scaling": 3.0, "tie_word_embeddings": False}),
     "mixtral": ("Mixtral", {"sliding_window": WINDOW, "num_local_experts": 3}),
 }
 
@@ -126,6 +128,35 @@ def test_a_window_that_is_not_handed_over_is_noticed(tmp_path, monkeypatch):
     assert "hidden states are" in found.notice
 
 
-def test_a_head_that_is_not_understood_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="GraniteForCausalLM scales its logits"):
+def test_an_attention_that_fails_going_backward_is_noticed_before_it_is_needed(tmp_path, monkeypatch):
+    policy = make_policy(tmp_path, "Llama", {})
+
+    class Fails(torch.autograd.Function):
+        forward = staticmethod(lambda ctx, x: x.clone())
+
+        @staticmethod
+        def backward(ctx, gradient):
+            raise RuntimeError("no kernel goes this way")
+
+    def one_way(*arguments, **settings):
+        found, weights = attention.prefix_attention(*arguments, **settings)
+        return Fails.apply(found), weights
+
+    monkeypatch.setattr(
+        attention, "register", lambda: transformers.AttentionInterface.register(attention.NAME, one_way)
+    )
+    try:
+        with torch.no_grad():  # as where a critic judges first
+            found = trunk._find_out(policy.trunk, policy.device, "bfloat16")
+    finally:
+        monkeypatch.undo()
+        attention.register()
+    assert found.attention is None
+    assert "no kernel goes this way" in found.notice
+    assert all(weight.grad is None for weight in policy.parameters)
+
+
+def test_a_head_that_is_not_understood_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("trainer.policy._SCALES", {})
+    with pytest.raises(ConfigError, match="GraniteForCausalLM makes its logits in a way of its own"):
         make_policy(tmp_path, "Granite", {"logits_scaling": 3.0})
