@@ -4,9 +4,11 @@ What the backward pass keeps is counted, not guessed: the model's own layers run
 hook that sees what autograd keeps adds it up. One and two layers tell what all of them take.
 """
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -88,10 +90,23 @@ def this_machine() -> Machine:
     """What is free here and now."""
     import psutil
 
-    host = psutil.virtual_memory().available
+    host = min(psutil.virtual_memory().available, container_free())
     if not torch.cuda.is_available():
         return Machine(host)
     return Machine(host, *torch.cuda.mem_get_info(), torch.cuda.device_count())
+
+
+def container_free(folder: Path = Path("/sys/fs/cgroup")) -> float:
+    """Bytes that a container's limit leaves, of either version of Linux's control groups; infinite without one."""
+    for at, limit, used in (
+        (folder, "memory.max", "memory.current"),
+        (folder / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ):
+        with contextlib.suppress(OSError, ValueError):  # no such version, or `max`: no limit
+            stat = dict(line.split() for line in (at / "memory.stat").read_text().splitlines())
+            cached = int(stat.get("inactive_file", 0))  # given back when it is needed
+            return max(0.0, float(int((at / limit).read_text()) - int((at / used).read_text()) + cached))
+    return float("inf")
 
 
 def check_fits(config: Config, model: str, precision: str, machine: Machine) -> Estimate:
@@ -291,7 +306,8 @@ def _count_layers(
     with FakeTensorMode(allow_non_fake_inputs=True):  # the weights to be replaced
         whole.to_empty(device="cpu")
         whole.tie_weights()  # which `to_empty` undoes
-        with autocast(torch.device("cpu"), precision), torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        saved = torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t)
+        with autocast(torch.device("cpu"), precision), _grouped_products(), saved:
             ids = torch.zeros(1, tokens, dtype=torch.long)
             hidden = whole.base_model(input_ids=ids, use_cache=False)
         own = list(whole.parameters())
@@ -300,3 +316,21 @@ def _count_layers(
         del hidden
     sizes = sum(p.numel() for p in own), sum(p.numel() for p in own if p.requires_grad), sum(p.nbytes for p in own)
     return *sizes, sum(kept.values())
+
+
+@contextlib.contextmanager
+def _grouped_products() -> Iterator[None]:
+    """Products of a mixture's experts by tokens in groups keep what a product with one expert keeps.
+
+    Without storage torch refuses them in float32, which it computes with storage.
+    """
+
+    def by_one(tokens: torch.Tensor, experts: torch.Tensor, **_: Any) -> torch.Tensor:
+        with torch.autocast("cpu", enabled=False):
+            return tokens @ experts[0]
+
+    real, torch.nn.functional.grouped_mm = torch.nn.functional.grouped_mm, by_one
+    try:
+        yield
+    finally:
+        torch.nn.functional.grouped_mm = real

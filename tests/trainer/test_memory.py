@@ -5,12 +5,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from transformers import MixtralConfig, MixtralForCausalLM
 
 from rewards.errors import ConfigError
 from tests.llamas import save_llama
 from trainer.config import Config
-from trainer.memory import Machine, check_fits, estimate
-from trainer.policy import Policy
+from trainer.memory import Machine, _count_layers, check_fits, container_free, estimate
+from trainer.policy import Policy, autocast
 
 ROOT = Path(__file__).parents[2]
 GIB = 2**30
@@ -171,3 +173,45 @@ def test_the_command_estimates_without_running(wide_model, tmp_path):
     assert done.returncode in (0, 2), done.stderr
     assert "activations" in done.stdout
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_mixture_of_experts_keeps_what_it_really_keeps(tmp_path, precision):
+    """Against the same pass with storage: what autograd holds then, the weights apart."""
+    shape = {"hidden_size": 64, "intermediate_size": 384, "num_attention_heads": 4, "num_key_value_heads": 4}
+    config = MixtralConfig(**shape, vocab_size=300, num_hidden_layers=2, num_local_experts=4, sliding_window=None)
+    MixtralForCausalLM(config).save_pretrained(tmp_path)
+    policy, kept = Policy(str(tmp_path), precision), {}
+    alive = []
+
+    def keep(tensor):
+        alive.append(tensor)
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with autocast(policy.device, precision), torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        hidden = policy.trunk(input_ids=torch.arange(200)[None], use_cache=False)
+    for weight in policy.parameters:
+        kept.pop(weight.untyped_storage().data_ptr(), None)
+    del hidden
+    assert _count_layers(str(tmp_path), precision, "float32", None, 200, 2)[3] == pytest.approx(
+        sum(kept.values()), rel=0.1
+    )
+    found = estimate(config_of(precision=precision), str(tmp_path), precision, Machine(8 * GIB))
+    assert of(found, "weights") == sum(weight.nbytes for weight in policy.parameters)
+
+
+def test_a_containers_limit_counts_where_it_has_one(tmp_path):
+    assert container_free(tmp_path) == float("inf")
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text("3000\n")
+    (tmp_path / "memory.stat").write_text("anon 1000\ninactive_file 500\n")
+    assert container_free(tmp_path) == float("inf")
+    (tmp_path / "memory.max").write_text("10000\n")
+    assert container_free(tmp_path) == 10_000 - 3000 + 500
+    old = tmp_path / "old"
+    (old / "memory").mkdir(parents=True)
+    for name, value in (("limit_in_bytes", 9000), ("usage_in_bytes", 8000)):
+        (old / "memory" / f"memory.{name}").write_text(f"{value}\n")
+    (old / "memory" / "memory.stat").write_text("cache 100\n")
+    assert container_free(old) == 1000
