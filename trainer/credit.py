@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rollout.trajectory import Trajectory
-from trainer.advantages import by_turn, soft_overlong
+from trainer.advantages import by_turn, group_centred, soft_overlong
 from trainer.algorithms import ALGORITHMS
 from trainer.packing import Pack
 from trainer.trainer_config import TrainerConfig
@@ -40,6 +40,16 @@ def turn_rewards(trajectory: Trajectory, config: TrainerConfig) -> np.ndarray:
         length = config.overlong.limit if trajectory.finish == "context" else trajectory.sampled_tokens
         rewards[-1] += config.overlong.penalty * soft_overlong(length, config.overlong.limit, config.overlong.buffer)
     return rewards
+
+
+def varied(members: Sequence[Trajectory], config: TrainerConfig) -> bool:
+    """Whether any of a task's judged episodes, or of their turns, earned more than others: else it teaches nothing."""
+    rewards = [turn_rewards(t, config) for t in members if t.sampled_tokens]
+    if config.credit == "turn":
+        (worth,) = by_turn([rewards], group_centred, config.turn_discount)
+    else:
+        worth = group_centred([np.array([r.sum() for r in rewards])])
+    return any(np.any(advantages) for advantages in worth)
 
 
 def turn_ends(trajectory: Trajectory) -> np.ndarray:

@@ -22,6 +22,7 @@ from rollout.schedule import together
 from rollout.store import read_groups, write_groups
 from rollout.trajectory import Group
 from trainer.config import Config
+from trainer.credit import varied
 from trainer.curriculum import Plan
 from trainer.tasks import Mixture
 
@@ -34,16 +35,16 @@ class Round:
         groups: in the order of their tasks.
         unused: groups without variance that others have replaced (`rollout.dynamic_sampling`).
         path: the file of `groups`.
-        busy_seconds: since the round before was taken, while episodes ran.
-        kept: it was played before a kill, in nobody knows what time.
+        ended: groups of any round that ended since the round before was taken, whether to be learned from or not.
+        busy_seconds: of that time, while episodes ran.
         flow: numbers of how playing and learning keep up with each other, for the metrics.
     """
 
     groups: list[Group]
     unused: list[Group]
     path: Path
+    ended: list[Group] = field(default_factory=list)
     busy_seconds: float = 0.0
-    kept: bool = False
     flow: dict[str, float] = field(default_factory=dict)
 
 
@@ -72,6 +73,7 @@ class Rounds:
         self._plan = plan
         self._playing: dict[int, asyncio.Task[Round]] = {}
         self._finished: Counter[int] = Counter()  # groups, by round
+        self._ended: list[Group] = []
         self._taken, self._idle = time.monotonic(), player.slots.idle_seconds
         for step in range(first):
             with contextlib.suppress(OSError, CheckpointError):  # only the order of starting depends on it
@@ -100,7 +102,8 @@ class Rounds:
             "running_episodes": float(slots.running),
             "unused_groups": float(len(done.unused)),
         }
-        return replace(done, busy_seconds=elapsed - idle, flow=flow)
+        ended, self._ended = self._ended, []
+        return replace(done, ended=ended, busy_seconds=elapsed - idle, flow=flow)
 
     async def close(self) -> None:
         """Stops what is being played; groups that have ended are kept."""
@@ -111,7 +114,7 @@ class Rounds:
     async def _play(self, step: int) -> Round:
         path, kept = self._path(step), self._folder / "playing" / f"step-{step:05d}"
         unused_path = path.with_name(f"unused-{step:05d}.parquet")
-        if there := path.is_file():  # played before a kill, not learned from yet
+        if path.is_file():  # played before a kill, not learned from yet
             groups = read_groups(path)
             unused = read_groups(unused_path) if unused_path.is_file() else []
         else:
@@ -123,7 +126,7 @@ class Rounds:
         self._finished[step] = len(groups)
         for trajectory in (t for group in groups for t in group.trajectories):
             self._player.lengths.learn(trajectory.task.env, trajectory.task.difficulty, trajectory.sampled_tokens)
-        return Round(groups, unused, path, kept=there)
+        return Round(groups, unused, path)
 
     async def _sample(self, step: int, kept: Path) -> list[Group]:
         """The round's groups by number: its tasks', then those of the fresh tasks that replaced flat ones.
@@ -148,8 +151,9 @@ class Rounds:
                     (found[number],) = read_groups(path)
                 else:
                     found[number] = await self._player.play(tasks[number], settings.group_size, sampling, (step,))
+                    self._ended.append(found[number])
                     await asyncio.to_thread(write_groups, path, [found[number]])
-                if varied(found[number]) or not settings.dynamic_sampling:
+                if not settings.dynamic_sampling or self._varied(found[number]):
                     break
             self._finished[step] += 1
 
@@ -164,14 +168,14 @@ class Rounds:
         A round that stays short of groups with variance is filled up with others: they teach nothing, and their
         weight in the mean keeps the step as small as what was learned.
         """
-        order = sorted(range(len(groups)), key=lambda n: (not varied(groups[n]), n))
-        used = set(order[: self._config.rollout.groups]) if self._config.rollout.dynamic_sampling else set(order)
+        if not self._config.rollout.dynamic_sampling:
+            return list(groups), []
+        order = sorted(range(len(groups)), key=lambda n: (not self._varied(groups[n]), n))
+        used = set(order[: self._config.rollout.groups])
         return [g for n, g in enumerate(groups) if n in used], [g for n, g in enumerate(groups) if n not in used]
+
+    def _varied(self, group: Group) -> bool:
+        return varied(group.judged, self._config.trainer)
 
     def _path(self, step: int) -> Path:
         return self._folder / "trajectories" / f"step-{step:05d}.parquet"
-
-
-def varied(group: Group) -> bool:
-    """Whether its judged episodes earned different scores: a group where all earn the same teaches nothing."""
-    return len({t.score.value for t in group.judged}) > 1

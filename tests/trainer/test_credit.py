@@ -9,7 +9,7 @@ from rewards.score import Criterion, Part, Rubric, Score
 from rewards.transcript import Message, Transcript
 from tests.trainer.groups import make_group
 from trainer.advantages import by_turn, group_normalised, returns_to_go, soft_overlong
-from trainer.credit import group_advantages, turn_ends, turn_rewards, turns_of
+from trainer.credit import group_advantages, turn_ends, turn_rewards, turns_of, varied
 from trainer.lessons import make_lessons, token_advantages
 from trainer.packing import pack_group
 from trainer.trainer_config import TrainerConfig
@@ -72,6 +72,20 @@ def test_hand_worked_advantages_of_turns():
     assert [a[0] for a in found] == pytest.approx(first)
     assert [a[1] for a in found] == pytest.approx(second)
     assert found[3][2] == pytest.approx(first[3]), "nobody else came so far: it counts as its episode does"
+
+
+def test_a_group_is_varied_where_its_update_would_have_advantages(group):
+    shorter, *_, longer = sorted(group.trajectories, key=lambda t: t.sampled_tokens)
+    early, late = scored(shorter, 0.5, 1, 0, 0.5), scored(longer, 0.5, 0, 1, 0.5)
+    early, late = (replace(t, score=replace(t.score, parts=t.score.parts[:1])) for t in (early, late))
+    assert not varied([early, late], TrainerConfig()), "both earned a half"
+    assert varied([early, late], TrainerConfig(**TURN)), "in other turns"
+    assert not varied([late, late], TrainerConfig(**TURN))
+    assert early.sampled_tokens < late.sampled_tokens
+    overlong = {"limit": late.sampled_tokens, "buffer": late.sampled_tokens - 1}
+    assert varied([early, late], TrainerConfig(overlong=overlong)), "one is punished for its length"
+    assert not varied([early], TrainerConfig(**TURN))
+    assert not varied([], TrainerConfig())
 
 
 def test_later_turns_count_for_less_by_the_discount_of_the_config(group):

@@ -14,9 +14,11 @@ from rollout.episode import Limits
 from rollout.schedule import Slots
 from rollout.store import read_groups
 from trainer.config import load_config
+from trainer.credit import varied
 from trainer.rollout_metrics import rollout_metrics
-from trainer.rounds import Rounds, varied
+from trainer.rounds import Rounds
 from trainer.tasks import Mixture
+from trainer.trainer_config import TrainerConfig
 
 GROUPS, SIZE, STEPS = 4, 2, 6
 
@@ -96,7 +98,7 @@ def test_in_turns_nothing_is_played_while_the_learner_is_at_it(made):
         await asyncio.sleep(0.02)
         assert len(engine.asked) == asked == GROUPS * SIZE
         engine.version = 1
-        assert rollout_metrics((await rounds.take(1)).groups, 1.0, 1)["staleness_max"] == 0
+        assert rollout_metrics((await rounds.take(1)).groups, 1)["staleness_max"] == 0
 
     asyncio.run(go())
 
@@ -126,7 +128,7 @@ def test_no_token_is_older_than_it_may_be_whatever_the_pace(made, staleness):
         concurrency=5, settings={"trainer__max_staleness": staleness}, pace=lambda: pace.choice([0, 0.02, 0.1])
     )
     taken = asyncio.run(learn(rounds, engine, STEPS, seconds=0.01, ahead=staleness))
-    rows = [rollout_metrics(done.groups, 1.0, step) for step, done in enumerate(taken)]
+    rows = [rollout_metrics(done.groups, step) for step, done in enumerate(taken)]
     assert max(row["staleness_max"] for row in rows) == staleness
     assert all(sum(v for name, v in row.items() if name.startswith("token_age/")) == pytest.approx(1) for row in rows)
     mixed = [t for done in taken for g in done.groups for t in g.trajectories if len({*t.weight_versions}) > 2]
@@ -170,6 +172,8 @@ def test_what_had_ended_before_a_kill_is_not_played_again_and_nothing_else_is_le
     taken = asyncio.run(learn(again, engine, 3, first=1))
     assert [sorted(content(r.groups)) for r in taken] == [sorted(c) for c in whole[1:]]
     assert not kept & set(engine.asked)
+    ended = [t.task.id for done in taken for group in done.ended for t in group.trajectories]
+    assert sorted(ended) == sorted(engine.asked), "of what a life before has played nobody knows the speed"
     became = [folder / "playing" / f"step-{step:05d}" for step in range(4)]  # those ahead may have ended groups
     assert not any(path.exists() for path in became), "what became a round is not kept twice"
 
@@ -197,8 +201,8 @@ def test_groups_without_variance_are_replaced_by_fresh_tasks_and_kept_apart(made
         found[name] = asyncio.run(learn(rounds, engine, 3))
     for done in found["alone"]:
         assert len(done.groups) == GROUPS
-        assert all(map(varied, done.groups))
-        assert not any(map(varied, done.unused))
+        assert all(varied(group.judged, TrainerConfig()) for group in done.groups)
+        assert not any(varied(group.judged, TrainerConfig()) for group in done.unused)
         assert done.flow["unused_groups"] == len(done.unused)
     assert sum(len(done.unused) for done in found["alone"]) > 0
     for name in ("many", "few"):
@@ -218,6 +222,7 @@ def test_a_resumed_round_counts_what_was_thrown_away(made):
         assert content(after.unused) == content(before.unused)
         assert content(after.groups) == content(before.groups)
     assert engine.asked == []
+    assert again._ended == []
 
 
 def test_a_round_that_never_gets_variance_ends_at_the_bound_and_is_filled_up(made):
