@@ -127,7 +127,9 @@ class RunMaker:
         _pretend_update(groups, rng).write(learned_path(path))
         log = MetricsLog(self.folder, step)
         made_up = {"entropy": 1.4 * 0.97**step, "mismatch": 0.02 + 0.005 * rng.random(), "grad_norm": 1 + rng.random()}
-        log.write({"step": step, **rollout_metrics(groups, 4.0 + rng.random(), step), **made_up})
+        sampled = sum(t.sampled_tokens for g in groups for t in g.trajectories)
+        made_up |= {"tokens_per_second": sampled / (4.0 + rng.random())}
+        log.write({"step": step, **rollout_metrics(groups, step), **made_up})
 
     def begin(self, step: int, skill: float, failing: int = 0) -> None:
         """The first group of a round has ended, the others are still being played."""

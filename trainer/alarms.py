@@ -1,5 +1,6 @@
 """Signs that a run goes wrong, in words that name what to change. Pure functions on the metrics so far."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 WINDOW = 5  # rounds: a single odd round is no sign
@@ -16,43 +17,73 @@ def alarms(rows: Sequence[Mapping[str, float]]) -> list[str]:
 
 
 def _signs(rows: Sequence[Mapping[str, float]]) -> dict[str, str]:
-    if len(rows) < 2 * WINDOW:
-        return {}
-    first, last = rows[:WINDOW], rows[-WINDOW:]
+    return _of_verdicts(rows[-WINDOW:]) | _of_drift(rows) if len(rows) >= 2 * WINDOW else {}
+
+
+def _of_verdicts(last: Sequence[Mapping[str, float]]) -> dict[str, str]:
+    """What the newest rounds' scores say."""
+    if failed := [row for row in last if "reward_mean" not in row]:
+        counts = Counter({k: row[k] for row in failed for k in row if k.startswith("errors/")})
+        kind = f" ({counts.most_common(1)[0][0].removeprefix('errors/')})" if counts else ""
+        text = (
+            f"no episode could be judged in {len(failed)} of the last {WINDOW} rounds{kind}: nothing is learned; see "
+            "the errors in scripts/view.py, then mend the environment or its service"
+        )
+        return {"unjudged": text}
+    if (share := _mean(last, "zero_variance_share")) > 0.8:
+        outcome, mend = "fail", "lower environments.*.difficulty or raise sft.traces"
+        if _mean(last, "reward_mean") > 0.5:
+            outcome, mend = "succeed", "raise environments.*.difficulty"
+        text = (
+            f"{share:.0%} of the groups taught nothing: nearly all episodes {outcome}; {mend}, or let `curriculum` "
+            "find the difficulty"
+        )
+        return {"no variance": text}
+    return {}
+
+
+def _of_drift(rows: Sequence[Mapping[str, float]]) -> dict[str, str]:
+    """What has changed since the first rounds."""
     signs = {}
-    if _mean(last, "zero_variance_share") > 0.8:
-        easy = _mean(last, "reward_mean") > 0.5
-        signs["no variance"] = (
-            f"{_mean(last, 'zero_variance_share'):.0%} of the groups taught nothing: "
-            + ("nearly all episodes succeed; " if easy else "nearly all episodes fail; ")
-            + ("raise environments.*.difficulty" if easy else "lower environments.*.difficulty or raise sft.traces")
-            + ", or let `curriculum` find the difficulty"
-        )
-    if 0 <= _mean(last, "entropy") < 0.1 * _mean(first, "entropy") and _mean(last, "reward_mean") < 0.9:
+    before, now = _ends(rows, "entropy")
+    if 0 <= now < 0.1 * before and _mean(rows[-WINDOW:], "reward_mean") < 0.9:
         signs["entropy"] = (
-            f"entropy fell from {_mean(first, 'entropy'):.2f} to {_mean(last, 'entropy'):.3f}: the policy hardly "
-            "explores; raise trainer.clip_high or trainer.entropy_coefficient, or lower trainer.learning_rate"
+            f"entropy fell from {before:.2f} to {now:.3f}: the policy hardly explores; raise trainer.clip_high or "
+            "trainer.entropy_coefficient, or lower trainer.learning_rate"
         )
-    if _mean(last, "completion_tokens") > 2 * _mean(first, "completion_tokens"):
+    before, now = _ends(rows, "completion_tokens")
+    if now > 2 * before:
         signs["length"] = (
-            f"episodes grew from {_mean(first, 'completion_tokens'):.0f} to {_mean(last, 'completion_tokens'):.0f} "
-            "tokens: where the reward didn't, set trainer.overlong, or add a length reward "
-            "(rewards.reasoning.soft_overlong) to the rubric"
+            f"episodes grew from {before:.0f} to {now:.0f} tokens: where the reward didn't, set trainer.overlong, or "
+            "add a length reward (rewards.reasoning.soft_overlong) to the rubric"
         )
-    if _mean(last, "repetition") > max(0.3, 2 * _mean(first, "repetition")):
+    before, now = _ends(rows, "repetition")
+    if now > max(0.3, 2 * before):
         signs["repetition"] = (
-            f"{_mean(last, 'repetition'):.0%} of what is sampled repeats itself (4-grams of a turn; it was "
-            f"{_mean(first, 'repetition'):.0%}): the policy loops; lower trainer.learning_rate, add "
-            "rewards.reasoning.not_repetitive to the rubric, or hold on to the start with trainer.kl_coefficient"
+            f"{now:.0%} of what is sampled repeats itself (4-grams of a turn; it was {before:.0%}): the policy loops; "
+            "lower trainer.learning_rate, add rewards.reasoning.not_repetitive to the rubric, or hold on to the start "
+            "with trainer.kl_coefficient"
         )
-    if _mean(last, "mismatch") > max(0.05, 3 * _mean(first, "mismatch")):
+    before, now = _ends(rows, "mismatch")
+    if now > max(0.05, 3 * before):
         signs["mismatch"] = (
-            f"engine and trainer drift apart ({_mean(last, 'mismatch'):.3f} mean |delta logprob|): set "
-            "trainer.importance_beyond to mask, or precision to float32"
+            f"engine and trainer drift apart ({now:.3f} mean |delta logprob|): set trainer.importance_beyond to mask, "
+            "or precision to float32"
         )
     return signs
 
 
+def _ends(rows: Sequence[Mapping[str, float]], name: str) -> tuple[float, float]:
+    """Means of the first and of the last rounds that have the number; not a number where they are too few to tell.
+
+    A round without an update has no entropy and no mismatch.
+    """
+    having = [row for row in rows if name in row]
+    if len(having) < 2 * WINDOW:
+        return float("nan"), float("nan")
+    return _mean(having[:WINDOW], name), _mean(having[-WINDOW:], name)
+
+
 def _mean(rows: Sequence[Mapping[str, float]], name: str) -> float:
     found = [row[name] for row in rows if name in row]
-    return sum(found) / len(found) if found else 0.0
+    return sum(found) / len(found) if found else float("nan")

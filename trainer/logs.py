@@ -67,6 +67,18 @@ def memory_gb() -> float:
     return total / 2**30
 
 
+class Stopwatch:
+    """Seconds since it was made, or since the lap before."""
+
+    def __init__(self) -> None:
+        self._at = time.monotonic()
+
+    def lap(self) -> float:
+        """The seconds; the next lap begins."""
+        before, self._at = self._at, time.monotonic()
+        return self._at - before
+
+
 class PhaseLog:
     """Seconds and peak memory of each phase, kept in `phases.json` over kills and resumes."""
 

@@ -11,17 +11,17 @@ from rollout.trajectory import Group, Trajectory
 _GRAM = 4  # tokens: shorter ones repeat in any text, longer ones miss short loops
 
 
-def rollout_metrics(groups: Sequence[Group], seconds: float, version: int) -> dict[str, float]:
-    """Rewards and their parts, lengths, error counts, speed and staleness of one round.
+def rollout_metrics(groups: Sequence[Group], version: int) -> dict[str, float]:
+    """Rewards and their parts, lengths, error counts and staleness of one round.
 
     Args:
         groups: all that were played, also those that nothing is learned from.
-        seconds: what sampling took.
         version: of the weights that are about to learn from the round.
 
     Returns:
-        `truncated_share` is of the episodes that ran into a limit of turns or context; `staleness` counts the updates
-        between the weights that sampled a token and those that learn from it, mean and largest over all tokens;
+        `reward_mean` and `success_rate` are there where an episode was judged; `truncated_share` is of the episodes
+        that ran into a limit of turns or context; `staleness` counts the updates between the weights that sampled a
+        token and those that learn from it, mean and largest over all tokens;
         `token_age/N` is the share of tokens that are N updates old;
         `repetition` is of the 4-grams that stood earlier in the same turn. `reward/ENV`, `success/ENV` and
         `parts/ENV/CRITERION` are means over the environment's judged episodes; `errors/FAULT` counts episodes
@@ -33,16 +33,15 @@ def rollout_metrics(groups: Sequence[Group], seconds: float, version: int) -> di
     lengths = [t.sampled_tokens for t in episodes]
     ages = np.concatenate([version - t.weight_versions[t.loss_mask] for t in episodes] or [np.zeros(0)])
     row = {
-        "reward_mean": float(values.mean()) if len(values) else 0.0,
-        "success_rate": float((values == 1).mean()) if len(values) else 0.0,
         "completion_tokens": sum(lengths) / max(1, len(episodes)),
         "completion_tokens_max": float(max(lengths, default=0)),
         "truncated_share": sum(t.finish in ("truncated", "context") for t in episodes) / max(1, len(episodes)),
         "repetition": repetition(episodes),
         "staleness": float(ages.mean()) if len(ages) else 0.0,
         "staleness_max": float(ages.max()) if len(ages) else 0.0,
-        "tokens_per_second": sum(lengths) / max(seconds, 1e-9),
     }
+    if len(values):
+        row |= {"reward_mean": float(values.mean()), "success_rate": float((values == 1).mean())}
     for age, count in zip(*np.unique(ages, return_counts=True), strict=True):
         row[f"token_age/{int(age)}"] = count / len(ages)
     for env in sorted({t.task.env for t in judged}):

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from rollout.trajectory import Group
+from trainer.config import Config
 from trainer.packing import Pack
 from trainer.policy import Policy
 from trainer.trainer_config import TrainerConfig
@@ -110,14 +111,15 @@ class Throughput:
     Args:
         policy: whose model and precision count; shares of the card's peak are told in bfloat16 alone.
         config: what an update computes.
+        engine_cards: GPUs that sample.
         card: the GPU's name; empty without one.
     """
 
-    def __init__(self, policy: Policy, config: TrainerConfig, card: str = "") -> None:
+    def __init__(self, policy: Policy, config: TrainerConfig, engine_cards: int = 1, card: str = "") -> None:
         self._shape, self._frozen = shape_of(policy.model), frozen_of(policy.model)
         self._shared = policy.shares
         self._passes = passes_of(config)
-        self._cards = {"trainer": config.processes, "engine": 1}
+        self._cards = {"trainer": config.processes, "engine": engine_cards}
         self._peak = peak_flops(card) if policy.precision == "bfloat16" else None
         self._flops, self._tokens = 0.0, 0
 
@@ -134,18 +136,20 @@ class Throughput:
         """The round's figures; the count begins anew.
 
         Args:
-            groups: what the engine sampled in `rollout_seconds`.
-            rollout_seconds: 0 for a round that was sampled before a kill: nothing is known of its speed.
+            groups: what the engine sampled in `rollout_seconds`. Of none, as where a round was sampled before a kill,
+                nothing is told of its speed.
 
         Returns:
-            `trainer_tokens_per_second` of packs, `trainer_tflops`, `engine_tflops` (tera per second); on a known GPU in
-            bfloat16 `trainer_peak_share` and `engine_peak_share`, of all cards that compute.
+            `tokens_per_second` that were sampled, `trainer_tokens_per_second` of packs, `trainer_tflops` and
+            `engine_tflops` (tera per second); on a known GPU in bfloat16 `trainer_peak_share` and `engine_peak_share`,
+            of all cards that compute.
         """
         seconds = max(update_seconds, 1e-9)
         speeds = {"trainer": self._flops / seconds}
-        if rollout_seconds > 0:
-            speeds["engine"] = sampling_flops(self._shape, groups) / rollout_seconds
         row = {"trainer_tokens_per_second": self._tokens / seconds}
+        if groups and rollout_seconds > 0:
+            speeds["engine"] = sampling_flops(self._shape, groups) / rollout_seconds
+            row["tokens_per_second"] = sum(t.sampled_tokens for g in groups for t in g.trajectories) / rollout_seconds
         for who, speed in speeds.items():
             row[f"{who}_tflops"] = speed / 1e12
             if self._peak:
@@ -154,9 +158,10 @@ class Throughput:
         return row
 
 
-def make_throughput(policy: Policy, config: TrainerConfig) -> Throughput:
+def make_throughput(policy: Policy, config: Config) -> Throughput:
     """For this machine's card."""
-    return Throughput(policy, config, torch.cuda.get_device_name(0) if torch.cuda.is_available() else "")
+    cards = config.rollout.replicas * config.rollout.tensor_parallel
+    return Throughput(policy, config.trainer, cards, torch.cuda.get_device_name(0) if torch.cuda.is_available() else "")
 
 
 def sampling_flops(shape: ModelShape, groups: Sequence[Group]) -> float:

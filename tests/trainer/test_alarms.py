@@ -14,8 +14,13 @@ HEALTHY = {
 }
 
 
+def row(**changed):
+    """A round's numbers; what is None isn't there."""
+    return {name: value for name, value in (HEALTHY | changed).items() if value is not None}
+
+
 def history(**changed):
-    return [HEALTHY] * 10 + [HEALTHY | changed] * WINDOW
+    return [HEALTHY] * 10 + [row(**changed)] * WINDOW
 
 
 @pytest.mark.parametrize(
@@ -25,6 +30,7 @@ def history(**changed):
             {"zero_variance_share": 0.95, "reward_mean": 0.01},
             r"groups taught nothing: .* fail; lower environments.*difficulty",
         ),
+        ({"reward_mean": None, "errors/hung": 7, "errors/raised": 9}, r"judged in 1 of .* \(raised\).*scripts/view.py"),
         ({"zero_variance_share": 0.95, "reward_mean": 0.99}, r"succeed; raise environments.*difficulty"),
         ({"entropy": 0.01}, r"from 0.50 to 0.010.*trainer.clip_high"),
         ({"completion_tokens": 130.0}, r"from 50 to 114 tokens.*soft_overlong"),
@@ -56,6 +62,19 @@ def test_what_drifts_within_bounds_or_was_so_from_the_start_is_no_sign():
     lively = HEALTHY | {"repetition": 0.35}  # tables of figures repeat themselves
     assert alarms([lively] * 15) == []
     assert alarms([HEALTHY | {"mismatch": 0.06}] * 15) == []
+
+
+def test_rounds_without_an_update_say_nothing_of_entropy_and_mismatch():
+    nothing = row(entropy=None, mismatch=None)
+    assert alarms([HEALTHY] * 10 + [nothing] * WINDOW) == []
+    assert alarms([nothing] * WINDOW + [row(mismatch=0.06)] * 3 * WINDOW) == [], "as much from the start"
+
+
+def test_a_collapse_after_a_critics_warm_up_is_told():
+    rows = [row(entropy=None)] * WINDOW + [HEALTHY] * WINDOW + [row(entropy=0.01)] * WINDOW
+    told = [alarm for end in range(1, len(rows) + 1) for alarm in alarms(rows[:end])]
+    assert len(told) == 1
+    assert told[0].startswith("entropy fell from 0.50")
 
 
 def test_a_slow_rise_is_told_when_it_has_become_one():

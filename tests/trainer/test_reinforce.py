@@ -11,17 +11,19 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
-from safetensors.torch import save_file
 
 from rewards.errors import EngineError
 from rollout.store import read_groups
+from tests.trainer.groups import make_group
 from tests.trainer.small_engine import PaysAnything, SmallEngine
 from trainer import alarms
+from trainer.checkpoint import write_weights
 from trainer.config import load_config
 from trainer.logs import Bar, Display, PhaseLog
 from trainer.parts import Parts
 from trainer.policy import Policy
-from trainer.reinforce import Reinforcement
+from trainer.reinforce import Reinforcement, _share_of_all
+from trainer.rounds import Round
 from trainer.sinks import open_sinks
 from trainer.tasks import Mixture
 from trainer.weight_sync import WeightSync
@@ -50,8 +52,7 @@ def stage(tiny_model, renderer, tmp_path):
         folder = tmp_path / folder
         policy, speaking = Policy(str(tiny_model), "float32"), SmallEngine(tiny_model, **engine)
         if not (folder / "sft" / "weights.safetensors").is_file():
-            (folder / "sft").mkdir(parents=True)
-            save_file(policy.state(), folder / "sft" / "weights.safetensors")
+            write_weights(folder / "sft" / "weights.safetensors", policy.state())
         parts = Parts(
             config,
             folder,
@@ -82,6 +83,8 @@ def test_in_turns_a_killed_stage_ends_with_the_parameters_of_an_undisturbed_one(
     rows = run(whole)
     assert [row["staleness_max"] for row in rows] == [0] * STEPS
     assert all(row["seconds_engine_idle"] > 0 for row in rows[1:]), "the engine waits for the learner"
+    assert all(row["tokens_per_second"] > 0 for row in rows)
+    assert [row["seconds_checkpoint"] > 0 for row in rows] == [False, True, True, True], "of the one before"
     with pytest.raises(EngineError):
         run(stage("killed", 0, dies_at=2))
     resumed = stage("killed", 0)
@@ -161,3 +164,9 @@ def test_what_gives_reason_to_worry_is_said_in_the_round_in_which_it_begins(stag
     said = " ".join(hopeless.parts.display.console.file.getvalue().split())
     assert said.count("warning: 100% of the groups taught nothing: nearly all episodes fail; lower environments") == 1
     assert said.index("grpo 1/4") < said.index("warning:") < said.index("grpo 2/4")
+
+
+@pytest.mark.parametrize(("unused", "share"), [(0, 0.5), (6, 0.8)])
+def test_groups_that_were_thrown_away_count_among_those_that_teach_nothing(unused, share, tmp_path):
+    group = make_group(np.random.default_rng(0), [0.0, 1.0])
+    assert _share_of_all(0.5, Round([group] * 4, [group] * unused, tmp_path)) == pytest.approx(share)

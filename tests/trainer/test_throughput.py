@@ -114,8 +114,9 @@ def test_a_shared_prompt_is_computed_once_by_trainer_and_engine(tiny_model):
     assert row["trainer_tflops"] * 1e12 == pytest.approx(3 * once / 4.0)
     assert row["engine_tflops"] * 1e12 == pytest.approx(once / 2.0)
     assert row["trainer_tokens_per_second"] == len(pack.input_ids) / 4.0
-    assert meter.report([], 2.0, 4.0) == {k: 0.0 for k in row}, "every round counts anew"
-    assert "engine_tflops" not in meter.report([group], 0.0, 1.0), "nobody knows how fast a stored round was sampled"
+    assert row["tokens_per_second"] == predicted / 2.0
+    anew = meter.report([], 2.0, 4.0)
+    assert anew == {"trainer_tokens_per_second": 0.0, "trainer_tflops": 0.0}, "nobody knows a stored round's speed"
 
 
 def test_what_several_steps_and_a_reference_compute_besides_is_counted():
@@ -154,8 +155,10 @@ def test_the_share_of_the_peak_is_told_in_bfloat16_on_a_known_card(tiny_model):
     group = make_group(np.random.default_rng(0), [0.0, 1.0])
     rows = {}
     for precision in ("bfloat16", "float32"):
-        meter = Throughput(Policy(str(tiny_model), precision=precision), TrainerConfig(), "NVIDIA H100 80GB HBM3")
+        policy = Policy(str(tiny_model), precision=precision)
+        meter = Throughput(policy, TrainerConfig(processes=2), engine_cards=6, card="NVIDIA H100 80GB HBM3")
         meter.learned(pack_group(group.trajectories, 10_000)[0])
         rows[precision] = meter.report([group], 1.0, 1.0)
-    assert rows["bfloat16"]["trainer_peak_share"] == pytest.approx(rows["bfloat16"]["trainer_tflops"] / 989)
+    assert rows["bfloat16"]["trainer_peak_share"] == pytest.approx(rows["bfloat16"]["trainer_tflops"] / (2 * 989))
+    assert rows["bfloat16"]["engine_peak_share"] == pytest.approx(rows["bfloat16"]["engine_tflops"] / (6 * 989))
     assert "trainer_peak_share" not in rows["float32"]
