@@ -61,7 +61,7 @@ class TurnError(EngineError):
 
 
 class TrainingError(PostgymError):
-    """One of several trainer processes can't start or has died."""
+    """Nothing can be learned: a gradient is not finite, or one of several trainer processes can't start or has died."""
 
 
 class CheckpointError(PostgymError):

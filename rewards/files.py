@@ -22,8 +22,18 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
             os.fsync(written.fileno())
         staging.chmod(0o644)
         os.replace(staging, path)
+        flush_folder(path.parent)
     finally:
         staging.unlink(missing_ok=True)
+
+
+def flush_folder(folder: Path) -> None:
+    """Has the folder's names on disk: a rename is in memory until then, and a power cut would undo it."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def remove_unfinished(folder: Path) -> None:

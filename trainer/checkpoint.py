@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from rewards.errors import CheckpointError
-from rewards.files import write_json_atomically
+from rewards.files import flush_folder, read_json, write_atomically, write_json_atomically
 from trainer.critic import Critic
 from trainer.policy import Policy
 
@@ -27,18 +27,19 @@ _FORMAT = 1
 def ranking(rows: Sequence[Mapping[str, float]], metric: str, over: int) -> list[tuple[int, float]]:
     """Steps of checkpoints with what they are worth, the best first, of equal ones the newer.
 
-    The episodes of round k are sampled with the weights of checkpoint k: its worth is the mean of `metric` over
-    round k and those just before, `over` in all. A round that lacks the metric ranks no checkpoint.
+    The episodes of round k are sampled with the weights of checkpoint k, or with those of `staleness` updates before:
+    that one's worth is the mean of `metric` over round k and those just before, `over` in all. A round that lacks the
+    metric ranks no checkpoint.
 
     Args:
         rows: the metrics of all rounds so far, oldest first.
     """
-    found = []
+    found = {}
     for end, row in enumerate(rows, 1):
         values = [r[metric] for r in rows[max(0, end - over) : end] if metric in r]
         if metric in row:
-            found.append((int(row["step"]), sum(values) / len(values)))
-    return sorted(found, key=lambda pair: (-pair[1], -pair[0]))
+            found[int(row["step"]) - round(row.get("staleness", 0))] = sum(values) / len(values)
+    return sorted(found.items(), key=lambda pair: (-pair[1], -pair[0]))
 
 
 class CheckpointStore:
@@ -109,13 +110,15 @@ class CheckpointStore:
         from safetensors.torch import load_file
 
         self._sweep()  # what a kill left half-written
-        for path in sorted(self.folder.glob("step-*"), reverse=True):
+        found = sorted(self.folder.glob("step-*"), key=step_of, reverse=True)
+        for path in found:
             try:
                 state = verified_state(path)
                 if critic is not None and "critic.safetensors" not in state["sha256"]:
                     raise CheckpointError(f"checkpoint {path} was written without a critic")
             except CheckpointError as error:
-                warn(f"{error}; using the one before")
+                last = path == found[-1]
+                warn(f"{error}; {'none is left: beginning with the first round' if last else 'using the one before'}")
                 continue
             policy.load_state(load_file(path / "weights.safetensors"))
             if optimizer is not None:
@@ -144,7 +147,7 @@ class CheckpointStore:
         staging.mkdir()
         for name, tensors in parts.items():
             save_file(tensors, staging / f"{name}.safetensors")
-        files = {p.name: _digest(p) for p in sorted(staging.iterdir())}
+        files = {p.name: sha256_of(p) for p in sorted(staging.iterdir())}
         (staging / "state.json").write_text(json.dumps({"format": _FORMAT, "step": step, "sha256": files}))
         for path in staging.iterdir():
             with path.open("rb") as written:
@@ -152,15 +155,16 @@ class CheckpointStore:
         target = self.folder / f"step-{step:05d}"
         shutil.rmtree(target, ignore_errors=True)
         os.replace(staging, target)
+        flush_folder(self.folder)
 
     def _clear_out(self, ranked: Sequence[tuple[int, float]]) -> None:
         """Removes what is neither new nor good, once the best is named."""
-        present = sorted(self.folder.glob("step-*"))
+        present = sorted(self.folder.glob("step-*"), key=step_of)
         there = {path.name: path for path in present}
         best = [(path, worth) for step, worth in ranked if (path := there.get(f"step-{step:05d}"))][: self.keep_best]
         if best:
             path, worth = best[0]
-            named = {"step": int(path.name.removeprefix("step-")), "folder": f"{self.folder.name}/{path.name}"}
+            named = {"step": step_of(path), "folder": f"{self.folder.name}/{path.name}"}
             write_json_atomically(self.folder.parent / "best.json", {**named, "value": worth})
         for old in set(present[: -self.keep]) - {path for path, _ in best}:
             # Not under its name while it goes: a kill amid this would leave what looks like a damaged checkpoint.
@@ -172,7 +176,35 @@ class CheckpointStore:
             shutil.rmtree(left)
 
 
-def _digest(path: Path) -> str:
+def write_weights(path: Path, weights: dict[str, Tensor]) -> None:
+    """Writes tensors whole or not at all, with their checksum beside them."""
+    from safetensors.torch import save_file
+
+    write_atomically(path, lambda staging: save_file(weights, staging))
+    write_json_atomically(path.with_suffix(".json"), {"sha256": sha256_of(path)})
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """What `write_weights` wrote.
+
+    Raises:
+        CheckpointError: the file has another checksum, or there is none: it was written by halves.
+    """
+    from safetensors.torch import load_file
+
+    told = path.with_suffix(".json")
+    if not told.is_file() or read_json(told).get("sha256") != sha256_of(path):
+        raise CheckpointError(f"{path} is damaged: it has another checksum than {told.name} names")
+    return load_file(path)
+
+
+def step_of(path: Path) -> int:
+    """The step of a checkpoint's folder: names sort wrongly from 100,000 on."""
+    return int(path.name.removeprefix("step-"))
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -188,7 +220,7 @@ def verified_state(path: Path) -> dict[str, Any]:
         if state["format"] != _FORMAT:
             raise CheckpointError(f"checkpoint {path} has format {state['format']}, this postgym reads {_FORMAT}")
         for name, digest in state["sha256"].items():
-            if _digest(path / name) != digest:
+            if sha256_of(path / name) != digest:
                 raise CheckpointError(f"checkpoint {path} is damaged: {name} has another checksum")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"checkpoint {path} is damaged: {error!r}") from error

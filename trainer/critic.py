@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rewards.errors import TrainingError
 from trainer.algorithms import ALGORITHMS
 from trainer.losses import value_loss
 from trainer.optimizer import make_adamw
@@ -21,6 +22,9 @@ from trainer.recompute import recompute_layers
 from trainer.team import ALONE, Team
 from trainer.trainer_config import TrainerConfig
 from trainer.trunk import hidden_states
+
+# A run's settings are fixed, and its next try would learn from the same episodes.
+IN_A_NEW_RUN = "in a new run that begins with what this one learned (scripts/model.py RUN --out DIR, then --model DIR)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ class Critic:
             Metrics: the loss and gradient norm, means over the steps, and how well the returns were foreseen.
 
         Raises:
-            FloatingPointError: the gradient is not finite; the critic's weights are untouched by it.
+            TrainingError: the gradient is not finite; the critic's weights are untouched by it.
         """
         steps = [self._step(batch, team) for _ in range(self.config.critic.epochs) for batch in batches]
         loss, norm = np.mean(steps, axis=0)
@@ -104,7 +108,9 @@ class Critic:
         norm = math.sqrt(squares)
         if not np.isfinite(norm):
             self.optimizer.zero_grad(set_to_none=True)
-            raise FloatingPointError(f"the critic's gradient norm is {norm}; lower trainer.critic.learning_rate")
+            raise TrainingError(
+                f"the critic's gradient norm is {norm}; lower trainer.critic.learning_rate {IN_A_NEW_RUN}"
+            )
         torch.nn.utils.clip_grads_with_norm_(self._learned(), self.config.max_grad_norm, torch.tensor(norm))
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from rollout.trajectory import Group
+from trainer.checkpoint import read_weights
 from trainer.config import Config
 from trainer.critic import make_critic
 from trainer.lora import FrozenAdapters
@@ -93,7 +93,7 @@ def make_learner(policy: Policy, model_folder: str, config: Config, folder: Path
         model_folder: what it was loaded from.
         folder: the run's, with the weights of the cold start: KL's reference.
     """
-    weights = load_file(folder / "sft" / "weights.safetensors") if config.trainer.kl_coefficient else None
+    weights = read_weights(folder / "sft" / "weights.safetensors") if config.trainer.kl_coefficient else None
     if config.trainer.processes > 1:
         from trainer.processes import SeveralProcesses
 

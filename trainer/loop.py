@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rewards.errors import CheckpointError
 from rewards.files import read_json, write_json_atomically
 from rollout.chats import encode_chat, read_chats
 from rollout.models import resolve_model
@@ -112,18 +113,19 @@ class Run:
     # Cold start
 
     def _cold_start(self, runner: asyncio.Runner) -> None:
-        from safetensors.torch import load_file, save_file
-
-        from rewards.files import write_atomically
+        from trainer.checkpoint import read_weights, write_weights
 
         policy, weights = self.parts.policy, self.folder / "sft" / "weights.safetensors"
         if weights.is_file():
-            policy.load_state(load_file(weights))
-            return
+            try:
+                policy.load_state(read_weights(weights))
+                return
+            except CheckpointError as error:
+                self.display.say(f"{error}; the cold start is made again")
         if self.config.sft.traces or self.chats:
             with self.phases.measure("sft"):
                 self._fine_tune(runner)
-        write_atomically(weights, lambda staging: save_file(policy.state(), staging))
+        write_weights(weights, policy.state())
         shutil.rmtree(self.folder / "sft" / "trl", ignore_errors=True)
 
     def _fine_tune(self, runner: asyncio.Runner) -> None:

@@ -26,6 +26,7 @@ from trainer.evaluate import engine_settings
 from trainer.logs import Display, PhaseLog
 from trainer.lora import sent_adapter
 from trainer.policy import Policy, return_freed_memory
+from trainer.processes import check_gpus, check_shards
 from trainer.run_folder import weight_folder
 from trainer.sinks import Described, Sink, open_sinks
 from trainer.tasks import Mixture
@@ -135,13 +136,17 @@ def make_parts(
     described = Described(folder, config.name, config.model_dump(mode="json"), config.logging.project)
     sink = open_sinks(config.logging.sinks, described, display.say)
     if config.trainer.processes > 1:
-        start_ray(config.rollout.ray_address, whole_weights=True)
+        ray = start_ray(config.rollout.ray_address, whole_weights=True)
+        if gpus := int(ray.cluster_resources().get("GPU", 0)):
+            check_gpus(config.trainer.processes, gpus - config.rollout.replicas * config.rollout.tensor_parallel)
     adapter = sent_adapter(config, model_folder, precision)
     engine = VllmEngine(engine_settings(model_folder, config.rollout, precision, config.logging.vllm_metrics, adapter))
     renderer = load_renderer(model_folder, config.rollout.tool_format)
     policy = Policy(model_folder, precision, config.rollout.temperature, config.trainer.memory)
     if policy.notice:
         display.say(policy.notice)
+    if config.trainer.processes > 1:  # now, not when hours of cold start are over
+        check_shards(policy)
     sync_folder = weight_folder(folder)
     weights = WeightSync(engine, sync_folder, renderer, config.trainer.max_mismatch)
     drivers = _drivers(config, model_folder, mixture, engine)

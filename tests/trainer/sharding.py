@@ -7,6 +7,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
+from rewards.errors import TrainingError
 from tests.trainer.groups import make_group
 from trainer import token_logprobs, trainer_process
 from trainer.critic import make_critic
@@ -122,7 +123,7 @@ def broken(model, team):
         policy.logprobs = lambda *a, **k: tuple(x * float("nan") for x in whole(*a, **k))
     try:
         update(policy, make_optimizer(policy, TrainerConfig()), rounds()[0], TrainerConfig(**LOOSE), 0, team=team)
-    except FloatingPointError as error:
+    except TrainingError as error:
         return team.gather(str(error)), policy.whole_state()
     raise AssertionError("an update with a gradient of nan went through")
 
@@ -136,7 +137,7 @@ def broken_critic(model, team):
     with patch("trainer.critic.value_loss", lambda *a: value_loss(*a) * factor):
         try:
             update(policy, make_optimizer(policy, config), rounds()[0], config, 0, critic=critic, team=team)
-        except FloatingPointError as error:
+        except TrainingError as error:
             return team.gather(str(error)), critic.whole_state()
     raise AssertionError("an update with a gradient of nan went through")
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rewards.errors import PostgymError
+from rewards.errors import ConfigError, PostgymError
 from rewards.files import read_json
 from rewards.rubric_yaml import read_rubric
 from rollout.chats import read_chats
@@ -128,4 +128,19 @@ def test_what_a_kill_left_half_written_is_gone_when_the_run_goes_on(tmp_path):
         subprocess.run([sys.executable, "-c", killed.format(tmp_path / name)], check=False)
     assert sum(path.name.startswith(".") for path in tmp_path.rglob("*")) == 2
     claim_folder(tmp_path, {"seed": 0})
-    assert {path.name for path in tmp_path.rglob("*")} == {"config.json", "eval", "base.jsonl"}
+    assert {path.name for path in tmp_path.rglob("*")} == {"config.json", "lock", "eval", "base.jsonl"}
+
+
+def test_a_folder_in_which_a_run_is_going_on_is_refused_until_it_ends(tmp_path):
+    claims = (
+        "import sys, pathlib; from trainer.run_folder import claim_folder; claim_folder(pathlib.Path(sys.argv[1]), {})"
+    )
+    command = [sys.executable, "-c", f"{claims}; print('mine', flush=True); sys.stdin.read()", str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "mine\n"
+        with pytest.raises(ConfigError, match=rf"still going \(process {other.pid} on .*--name"):
+            claim_folder(tmp_path, {})
+        other.kill()
+        other.wait()
+        claim_folder(tmp_path, {})
+    claim_folder(tmp_path, {})  # the process that has it may have it again

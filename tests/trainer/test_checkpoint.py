@@ -7,7 +7,7 @@ import torch
 
 from rewards.errors import CheckpointError
 from tests.trainer.groups import make_group
-from trainer.checkpoint import CheckpointStore, ranking
+from trainer.checkpoint import CheckpointStore, ranking, read_weights, write_weights
 from trainer.optimizer import make_optimizer
 from trainer.policy import Policy
 from trainer.trainer_config import TrainerConfig
@@ -65,6 +65,38 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tiny_model, tm
     assert store.load_newest(policy, optimizer, said.append) == 1
     assert "step-00002" in said[0]
     assert "damaged" in said[0]
+    assert said[0].endswith("using the one before")
+    (tmp_path / "step-00001" / file).unlink()
+    assert store.load_newest(policy, optimizer, said.append) is None
+    assert said[-1].endswith("none is left: beginning with the first round")
+
+
+def test_after_a_hundred_thousand_steps_the_newest_is_still_the_newest(tiny_model, tmp_path):
+    policy, optimizer = trained(tiny_model, 1)
+    store = CheckpointStore(tmp_path, keep=1)
+    for step in (99_999, 100_000):
+        store.save(step, policy, optimizer)
+    store.wait()
+    assert [path.name for path in tmp_path.iterdir()] == ["step-100000"]
+    store.keep = 2
+    store.save(99_999, policy, optimizer)
+    store.wait()
+    assert store.load_newest(policy, optimizer) == 100_000
+
+
+def test_weights_by_themselves_have_a_checksum_too(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    write_weights(path, {"a": torch.arange(100.0)})
+    assert torch.equal(read_weights(path)["a"], torch.arange(100.0))
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"weights\.safetensors is damaged"):
+        read_weights(path)
+    write_weights(path, {"a": torch.arange(100.0)})
+    (tmp_path / "weights.json").unlink()
+    with pytest.raises(CheckpointError, match="damaged"):
+        read_weights(path)
 
 
 def test_only_the_newest_are_kept_and_nothing_half_written(tiny_model, tmp_path):
@@ -96,6 +128,11 @@ def test_a_checkpoint_is_worth_what_its_episodes_and_those_just_before_earned():
     del rows[4]["reward_mean"]
     assert [step for step, _ in ranking(rows, "reward_mean", 1)] == [1, 3, 2, 0]
     assert ranking(rows, "success/none", 5) == []
+
+
+def test_what_older_weights_sampled_is_their_worth():
+    rows = [{"step": n, "staleness": s, "reward_mean": r} for n, s, r in [(0, 0, 0.1), (1, 1, 0.2), (2, 1.2, 0.8)]]
+    assert ranking(rows, "reward_mean", 1) == [(1, 0.8), (0, 0.2)]
 
 
 def test_the_best_are_kept_beside_the_newest_and_the_best_of_all_is_named(tiny_model, tmp_path):

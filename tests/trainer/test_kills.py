@@ -74,6 +74,11 @@ def test_every_number_that_time_does_not_decide_is_the_same(runs):
         assert (whole / "eval" / f"{stage}.jsonl").read_text() == (killed / "eval" / f"{stage}.jsonl").read_text()
 
 
+def test_damaged_weights_of_the_cold_start_were_made_again(runs):
+    weights = [(folder / "sft" / "weights.safetensors").read_bytes() for folder in runs[:2]]
+    assert weights[0] == weights[1]
+
+
 def test_nothing_half_written_is_left(runs):
     _, killed, _ = runs
     assert not [path for path in killed.rglob(".*") if path.is_file()]

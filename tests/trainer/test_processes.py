@@ -10,7 +10,7 @@ import torch
 
 from rewards.errors import ConfigError, TrainingError
 from tests.trainer.groups import make_group
-from trainer.checkpoint import CheckpointStore
+from trainer.checkpoint import CheckpointStore, write_weights
 from trainer.config import Config
 from trainer.learned import LearnedLog
 from trainer.learner import make_learner
@@ -45,10 +45,7 @@ def policy_of(model, settings):
 
 def cold_start(model, folder, settings):
     """Leaves what a run's cold start does."""
-    from safetensors.torch import save_file
-
-    (folder / "sft").mkdir(exist_ok=True)
-    save_file(policy_of(model, settings).state(), folder / "sft" / "weights.safetensors")
+    write_weights(folder / "sft" / "weights.safetensors", policy_of(model, settings).state())
 
 
 def learn(learner, step):

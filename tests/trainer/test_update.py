@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from rewards.errors import EngineError
+from rewards.errors import EngineError, TrainingError
 from rewards.score import Status, failure
 from rollout.collect import collect_groups
 from rollout.engine import Sampling
 from rollout.episode import Limits
 from tests.trainer.groups import make_group
 from tests.worlds import LikesEven
-from trainer.advantages import batch_normalised
+from trainer.advantages import batch_normalised, round_normalised
 from trainer.algorithms import ALGORITHMS
 from trainer.critic import make_critic
 from trainer.lessons import make_lessons
@@ -179,12 +179,14 @@ def test_a_gradient_that_is_not_finite_stops_before_the_weights_are_touched(poli
     optimizer = make_optimizer(policy, TrainerConfig())
     policy.parameters[1].register_hook(lambda gradient: gradient * float("nan"))
     before = policy.state()
-    with pytest.raises(FloatingPointError, match="learning_rate"):
+    with pytest.raises(TrainingError, match="learning_rate"):
         update(policy, optimizer, [group], TrainerConfig(**LOOSE), 0)
     assert all(torch.equal(before[k], v) for k, v in policy.state().items())
 
 
-@pytest.mark.parametrize("algorithm", [name for name, a in ALGORITHMS.items() if a.advantage])
+@pytest.mark.parametrize(
+    "algorithm", [name for name, a in ALGORITHMS.items() if a.advantage not in (None, round_normalised)]
+)
 def test_a_round_with_little_to_learn_from_moves_the_policy_little(tiny_model, algorithm):
     rng = np.random.default_rng(5)
     telling, flat = make_group(rng, [0.1, 0.9, 0.4]), make_group(rng, [0.5] * 3)
