@@ -67,8 +67,11 @@ def print_estimate(config: "Config") -> int:
     from trainer.memory import estimate, savings, this_machine
     from trainer.policy import faster_precision
 
-    if config.trainer.processes > 1:
-        raise ConfigError("--estimate reckons with one trainer process: set trainer.processes to 1")
+    if config.trainer.processes > 1 and config.rollout.ray_address != "local":
+        raise ConfigError(
+            "--estimate reckons with this machine alone: set rollout.ray_address to local, on a machine like those of "
+            "the cluster"
+        )
     precision = faster_precision() if config.precision == "auto" else config.precision
     model = resolve_model(config.model)
     found = estimate(config, model, precision, this_machine())

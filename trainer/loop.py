@@ -84,7 +84,7 @@ class Run:
         self.display.say(f"[bold]postgym[/bold] {self.config.name}: {what}")
         if walls := self.mixture.walls():
             self.display.say(walls)
-        if self.config.trainer.processes == 1:
+        if self.config.trainer.processes == 1 or self.config.rollout.ray_address == "local":
             self.display.say(check_fits(self.config, self.model_folder, precision, this_machine()).line())
         return make_parts(
             self.config, self.folder, self.model_folder, precision, self.mixture, self.display, self.phases

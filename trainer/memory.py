@@ -30,6 +30,7 @@ _LIBRARIES = 0.7 * _GIB  # Python, torch and transformers
 # keep is small and lies between large blocks that come and go.
 _HOLES, _HOLES_OF_ADAPTERS = 0.2, 0.7
 _RECOMPUTED = 2  # times what a layer keeps: that, and its gradients
+_GATHERED_LAYERS = 2  # of shards: the one that is computed and the next
 _WORTH_TELLING = 0.05  # share of the whole
 
 
@@ -173,43 +174,22 @@ def _with(config: Config, section: str, **values: Any) -> Config:
 
 
 def estimate(config: Config, model: str, precision: str, machine: Machine) -> Estimate:
-    """What each part takes when most is held at once: between a pack's passes forward and backward."""
-    trainer, memory = config.trainer, config.trainer.memory
-    gpu = machine.gpu_whole > 0
-    pack = bound(trainer.pack_tokens, config.rollout.max_context)
-    count = _count(model, precision, memory.weights, memory.lora, pack)
-    masters = 4 if memory.rounded else 0
-    offloaded = gpu and memory.optimizer == "adamw_offload"
-    optimizer = count.learned * (_MOMENTS[memory.optimizer] + (4 if offloaded else masters))
-    gradients = 4 * count.learned
-    kept = count.kept + _prefix_copies(config, count, precision, pack)
-    if memory.gradient_checkpointing:
-        kept = count.layers * count.layer_input + _RECOMPUTED * kept / count.layers
+    """What each part takes when most is held at once: between a pack's passes forward and backward.
+
+    Several trainer processes share one machine's memory, or have a GPU each: what they hold in shards then counts in
+    part.
+    """
+    rollout, gpu = config.rollout, machine.gpu_whole > 0
+    pack = bound(config.trainer.pack_tokens, rollout.max_context)
+    count = _count(model, precision, config.trainer.memory.weights, config.trainer.memory.lora, pack)
     width = 4 if precision == "float32" else 2
-    logits = min(pack, HELD_ROWS) * count.vocabulary * width  # their softmax, held for a pack
-    if not memory.lora:  # the gradients of the head, and of the embedding that it may be, before they are added
-        logits += 2 * 4 * count.head
-    holes = (kept + logits) * (_HOLES_OF_ADAPTERS if memory.lora else _HOLES)
-    # Its gradients come when the policy's are gone.
-    critic = count.weights + optimizer if ALGORITHMS[trainer.algorithm].advantage is None else 0
     engine = count.handed * width
+    entries = _of_learning(config, count, precision, pack, gpu)
     sent = 4 * count.learned if adapters.sends_adapter(config, precision, gpu) else engine
-    copied = count.learned * 4 + optimizer  # what a checkpoint writes while the next round is played
-    entries = [
-        Entry("weights", count.weights, gpu),
-        Entry("gradients", gradients, gpu),
-        Entry("optimizer", optimizer, gpu and not offloaded),
-        Entry("activations", kept, gpu),
-        Entry("logits", logits, gpu),
-        Entry("holes between them", 0 if gpu else holes, False),
-        Entry("reference", count.weights if trainer.kl_coefficient and not memory.lora else 0, gpu),
-        Entry("critic", critic, gpu),
+    entries += [
         Entry("weights handed to the engine", sent, False),
-        # On a CPU its memory is that of an update's gradients and activations, which are gone by then.
-        Entry("checkpoint being written", max(0.0, copied - (0 if gpu else gradients + kept + logits + holes)), False),
-        Entry("libraries", _LIBRARIES, False),
+        Entry("libraries", _LIBRARIES * (1 + config.trainer.processes * (config.trainer.processes > 1)), False),
     ]
-    rollout = config.rollout
     if not gpu:
         cache = rollout.replicas * rollout.kv_cache_gb * _GIB
         entries += [
@@ -220,6 +200,47 @@ def estimate(config: Config, model: str, precision: str, machine: Machine) -> Es
         entries.append(Entry("engine", rollout.gpu_memory_share * machine.gpu_whole, True))
     told = sorted((e for e in entries if e.size), key=lambda entry: -entry.size)
     return Estimate(tuple(told), machine)
+
+
+def _of_learning(config: Config, count: "_Count", precision: str, pack: int, gpu: bool) -> list[Entry]:
+    """What trainer processes and checkpoints hold."""
+    trainer, memory, several = config.trainer, config.trainer.memory, config.trainer.processes > 1
+    each, part = (1, 1 / trainer.processes) if gpu else (trainer.processes, 1.0)  # of a memory: whole, and in shards
+    # The shards of rounded weights are the fp32 ones.
+    weights, masters = (count.weights, 4) if not several else (4 * count.parameters, 0)
+    weights, masters = (weights, masters) if memory.rounded else (count.weights, 0)
+    offloaded = gpu and memory.optimizer == "adamw_offload"
+    optimizer = count.learned * (_MOMENTS[memory.optimizer] + (4 if offloaded and not several else masters))
+    gradients = 4 * count.learned
+    kept = count.kept + _prefix_copies(config, count, precision, pack)
+    if memory.gradient_checkpointing:
+        kept = count.layers * count.layer_input + _RECOMPUTED * kept / count.layers
+    width = 4 if precision == "float32" else 2
+    logits = min(pack, HELD_ROWS) * count.vocabulary * width  # their softmax, held for a pack
+    if not memory.lora:  # the gradients of the head, and of the embedding that it may be, before they are added
+        logits += 2 * 4 * count.head
+    holes = 0 if gpu else (kept + logits) * (_HOLES_OF_ADAPTERS if memory.lora else _HOLES)
+    reference = weights if trainer.kl_coefficient and not memory.lora else 0
+    # Its gradients come when the policy's are gone.
+    critic = weights + optimizer if ALGORITHMS[trainer.algorithm].advantage is None else 0
+    whole = count.learned * 4 + optimizer  # what a checkpoint writes while the next round is played
+    # On a CPU a process's own checkpoint takes an update's gradients and activations, which are gone by then.
+    freed = 0 if gpu or several else gradients + kept + logits + holes
+    gathered = (count.weights + gradients) * (count.head / count.parameters + _GATHERED_LAYERS / count.layers)
+    return [
+        Entry("weights", weights * part, gpu),
+        Entry("gradients", gradients * part, gpu),
+        Entry("optimizer", optimizer * (1 if offloaded else part), gpu and not offloaded),
+        Entry("activations", kept * each, gpu),
+        Entry("logits", logits * each, gpu),
+        Entry("holes between them", holes * each, False),
+        Entry("reference", reference * part, gpu),
+        Entry("critic", critic * part, gpu),
+        Entry("gathered from shards", gathered * each * several, gpu),
+        Entry("whole copy for engine and checkpoints", count.weights * several, gpu),
+        Entry("passing from process to process", whole * several, False),
+        Entry("checkpoint being written", max(0.0, whole - freed), False),
+    ]
 
 
 def _prefix_copies(config: Config, count: "_Count", precision: str, pack: int) -> float:

@@ -87,6 +87,46 @@ def test_the_estimate_is_what_an_update_takes(wide_model, settings):
     assert sum(of(found, name) for name in PARTS) == pytest.approx(int(done.stdout), rel=0.25)
 
 
+@pytest.mark.parametrize("memory", [{}, {"gradient_checkpointing": True}], ids=str)
+def test_the_estimate_is_what_each_of_two_processes_takes(wide_model, memory):
+    config = config_of(memory, processes=2)
+    shape = ["500", "30", "2"]
+    arguments = [
+        sys.executable,
+        "-m",
+        "tests.trainer.shard_memory",
+        wide_model,
+        config.trainer.model_dump_json(),
+        *shape,
+    ]
+    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = estimate(config, wide_model, "float32", Machine(64 * GIB))
+    expected = sum(of(found, name) for name in (*PARTS, "gathered from shards")) / 2
+    assert [int(taken) for taken in done.stdout.split()] == pytest.approx([expected] * 2, rel=0.25)
+
+
+def test_shards_are_a_part_on_a_gpu_each_and_the_whole_where_they_share_a_memory(wide_model):
+    def sizes(processes, *memory, **settings):
+        found = estimate(config_of(processes=processes, **settings), wide_model, "bfloat16", Machine(64 * GIB, *memory))
+        return {e.name: (e.size, e.on_gpu) for e in found.entries}
+
+    card = (70 * GIB, 80 * GIB, 8)
+    for settings in ({}, {"algorithm": "ppo", "kl_coefficient": 0.1}, {"memory": {"weights": "bfloat16"}}):
+        one, four = sizes(1, *card, precision="bfloat16", **settings), sizes(4, *card, precision="bfloat16", **settings)
+        for name in ("gradients", "optimizer", "critic", "reference"):
+            if name in one and not settings.get("memory"):
+                assert four[name] == (one[name][0] / 4, True)
+        assert four["activations"] == one["activations"]
+        together = [sum(found[name][0] for name in ("weights", "optimizer")) for found in (one, four)]
+        of_it = 12 / 14 if settings.get("memory") else 1  # rounded: 2 + 12 bytes a weight, in shards 4 + 8
+        assert together[1] == pytest.approx(together[0] * of_it / 4)
+        assert four["whole copy for engine and checkpoints"] == one["weights"]
+    shared, alone = sizes(2), sizes(1)
+    assert shared["weights"] == alone["weights"]
+    assert shared["activations"][0] == 2 * alone["activations"][0]
+
+
 @pytest.mark.parametrize("memory", [{}, {"lora": {"rank": 8}}], ids=str)
 def test_weights_are_counted_to_the_byte_and_tied_ones_once(wide_model, memory):
     config = config_of(memory)
