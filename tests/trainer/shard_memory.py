@@ -28,6 +28,7 @@ def resident(name: str) -> int:
 def work(rank: int, size: int, folder: str, model: str, config: TrainerConfig, shape: tuple[int, int]) -> None:
     """One process: loads, learns twice, says what it took."""
     import peft  # noqa: F401
+    import transformers.models.llama.modeling_llama  # noqa: F401
     import trl  # noqa: F401
 
     torch.set_num_threads(1)
