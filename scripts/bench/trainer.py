@@ -43,7 +43,6 @@ PEER = f"TRL {version('trl')} GRPOTrainer"
 _TABLE = [
     Size(1, group_size, prompt, 16, 64) for prompt in (50, 1000, 4000) for group_size in (4, 16)
 ]  # short completions: a cell of the longest prompts takes TRL minutes
-_CELL_SECONDS = 45
 # Its prompts have one length: padded to one, they cost TRL's generation half as much again.
 _STEP = StepSize(4, group_size=8, words=200, new_tokens=256, learning_rate=1e-6, ask="Words: {} Explain one of them.")
 _CURVE = StepSize(prompts=4, group_size=8, words=8, new_tokens=16, learning_rate=3e-3)
@@ -57,7 +56,7 @@ def update_part(options: argparse.Namespace) -> list[Ratio]:
 
 def table_part(options: argparse.Namespace) -> list[Ratio]:
     """Seconds of an update at other sizes, as often as fits the time of a cell."""
-    return [_updates(options, size, "as it comes", options.repeats, _CELL_SECONDS) for size in _TABLE]
+    return [_updates(options, size, "as it comes", options.repeats, options.cell_seconds) for size in _TABLE]
 
 
 def _updates(options: argparse.Namespace, size: Size, way: str, repeats: int, seconds: float = float("inf")) -> Ratio:
@@ -159,6 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made.add_argument("--step-prompts", type=int, default=_STEP.prompts, help="groups of a whole step (default 4)")
     made.add_argument("--compile", action="store_true", help="whole steps with rollout.compile on our side")
     made.add_argument("--pack-tokens", type=int, default=2048, help="of one of our forward passes (default 2048)")
+    made.add_argument("--cell-seconds", type=float, default=45, help="of the table: no round begins after (default 45)")
     made.add_argument("--seeds", type=int, default=3, help="curves of each side (default 3)")
     made.add_argument("--steps", type=int, default=40, help="steps of a curve (default 40)")
     options = made.parse_args(arguments)

@@ -165,6 +165,27 @@ def test_several_optimiser_steps_a_round_keep_the_old_policy_fixed(tiny_model):
     assert all(0 < row["importance"] <= config.importance_cap for row in rows)
 
 
+def test_what_is_told_of_engine_and_trainer_are_means_over_all_tokens(policy):
+    groups, seen = [make_group(np.random.default_rng(n), [0.0, 1.0, 0.5]) for n in range(2)], []
+    config = TrainerConfig(pack_tokens=64, max_mismatch=100.0)
+    row = update(
+        policy,
+        make_optimizer(policy, config),
+        groups,
+        config,
+        0,
+        on_lesson=lambda lesson, logprobs: seen.append(logprobs - lesson.pack.sampler_logprobs),
+    )
+    assert len(seen) > 2, "several packs"
+    gap = np.concatenate(seen).astype(np.float64)
+    assert len(gap) == sum(t.sampled_tokens for g in groups for t in g.trajectories)
+    assert row["mismatch"] == pytest.approx(np.abs(gap).mean())
+    assert row["mismatch_kl"] == pytest.approx((np.expm1(gap) - gap).mean(), rel=1e-5)
+    assert row["importance"] == pytest.approx(np.minimum(np.exp(gap), 2).mean(), rel=1e-5)
+    assert row["importance_cut_fraction"] == pytest.approx((np.exp(gap) > 2).mean())
+    assert (row["ratio"], row["ratio_clip_fraction"]) == (1, 0), "one step a round"
+
+
 def test_an_engine_with_other_weights_stops_the_run_before_the_weights_move(policy):
     group = make_group(np.random.default_rng(0), [0.0, 1.0])
     before = policy.state()
