@@ -23,7 +23,9 @@ def _signs(rows: Sequence[Mapping[str, float]]) -> dict[str, str]:
 def _of_verdicts(last: Sequence[Mapping[str, float]]) -> dict[str, str]:
     """What the newest rounds' scores say."""
     if failed := [row for row in last if "reward_mean" not in row]:
-        counts = Counter({k: row[k] for row in failed for k in row if k.startswith("errors/")})
+        counts: Counter[str] = Counter()
+        for row in failed:
+            counts.update({name: int(n) for name, n in row.items() if name.startswith("errors/")})
         kind = f" ({counts.most_common(1)[0][0].removeprefix('errors/')})" if counts else ""
         text = (
             f"no episode could be judged in {len(failed)} of the last {WINDOW} rounds{kind}: nothing is learned; see "

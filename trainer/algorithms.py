@@ -38,6 +38,11 @@ class Algorithm:
     aggregation: Aggregation
     clip: Clip
 
+    @property
+    def compares_in_groups(self) -> bool:
+        """Whether an episode is compared with those of its group: then one of equal rewards teaches nothing."""
+        return self.advantage not in (None, advantages.round_normalised)
+
 
 ALGORITHMS = {
     "grpo": Algorithm(advantages.group_normalised, "token_clipped", "sequence", Clip(0.2, 0.2)),

@@ -110,7 +110,7 @@ class CheckpointStore:
         from safetensors.torch import load_file
 
         self._sweep()  # what a kill left half-written
-        found = sorted(self.folder.glob("step-*"), key=step_of, reverse=True)
+        found = checkpoints(self.folder)[::-1]
         for path in found:
             try:
                 state = verified_state(path)
@@ -159,7 +159,7 @@ class CheckpointStore:
 
     def _clear_out(self, ranked: Sequence[tuple[int, float]]) -> None:
         """Removes what is neither new nor good, once the best is named."""
-        present = sorted(self.folder.glob("step-*"), key=step_of)
+        present = checkpoints(self.folder)
         there = {path.name: path for path in present}
         best = [(path, worth) for step, worth in ranked if (path := there.get(f"step-{step:05d}"))][: self.keep_best]
         if best:
@@ -188,19 +188,24 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """What `write_weights` wrote.
 
     Raises:
-        CheckpointError: the file has another checksum, or there is none: it was written by halves.
+        CheckpointError: the file has another checksum than the one beside it. Where a kill left none it is whole.
     """
     from safetensors.torch import load_file
 
     told = path.with_suffix(".json")
-    if not told.is_file() or read_json(told).get("sha256") != sha256_of(path):
+    if told.is_file() and read_json(told).get("sha256") != sha256_of(path):
         raise CheckpointError(f"{path} is damaged: it has another checksum than {told.name} names")
     return load_file(path)
 
 
 def step_of(path: Path) -> int:
-    """The step of a checkpoint's folder: names sort wrongly from 100,000 on."""
+    """The step of a checkpoint's folder."""
     return int(path.name.removeprefix("step-"))
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, oldest first: by number, as names sort wrongly from 100,000 on."""
+    return sorted((p for p in folder.glob("step-*") if p.name.removeprefix("step-").isdecimal()), key=step_of)
 
 
 def sha256_of(path: Path) -> str:

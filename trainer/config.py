@@ -248,7 +248,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _learnable(self) -> "Config":
-        if self.rollout.dynamic_sampling and ALGORITHMS[self.trainer.algorithm].advantage is None:
+        if self.rollout.dynamic_sampling and not ALGORITHMS[self.trainer.algorithm].compares_in_groups:
             raise ValueError(
                 f"rollout.dynamic_sampling: {self.trainer.algorithm} learns from every group; set it to false"
             )

@@ -77,7 +77,7 @@ def make_lessons(
     for index, (members, group, logprobs, advantages) in enumerate(zip(judged, packs, known, worth, strict=True)):
         if not any(a.any() for a in advantages):
             flat += 1
-            if not regularised:
+            if not (group and regularised):
                 continue
         lessons.append(
             [

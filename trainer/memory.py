@@ -105,7 +105,10 @@ def container_free(folder: Path = Path("/sys/fs/cgroup")) -> float:
     ):
         with contextlib.suppress(OSError, ValueError):  # no such version, or `max`: no limit
             stat = dict(line.split() for line in (at / "memory.stat").read_text().splitlines())
-            cached = int(stat.get("inactive_file", 0))  # given back when it is needed
+            # Given back when it is needed; of version 1 without `total_` it is this group's own alone.
+            cached = sum(
+                int(stat.get(f"total_{kind}_file", stat.get(f"{kind}_file", 0))) for kind in ("inactive", "active")
+            )
             return max(0.0, float(int((at / limit).read_text()) - int((at / used).read_text()) + cached))
     return float("inf")
 

@@ -6,7 +6,7 @@ from typing import Any
 from rewards.errors import CheckpointError, ConfigError
 from rewards.files import read_json
 from rollout.models import load_renderer, resolve_model
-from trainer.checkpoint import step_of, verified_state
+from trainer.checkpoint import checkpoints, verified_state
 from trainer.trainer_config import MemoryConfig
 
 
@@ -22,7 +22,7 @@ def find_checkpoint(run: Path, which: str) -> Path:
     """
     if not (run / "config.json").is_file():
         raise ConfigError(f"{run} holds no run: there is no config.json")
-    present = {path.name: path for path in sorted((run / "checkpoints").glob("step-*"), key=step_of)}
+    present = {path.name: path for path in checkpoints(run / "checkpoints")}
     if which == "newest":
         name = next(reversed(present), "")
     elif which == "best":

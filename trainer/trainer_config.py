@@ -148,7 +148,13 @@ class TrainerConfig(Section):
     def _usable(self) -> "TrainerConfig":
         if self.kl_in == "loss" and self.kl_estimator == "k1" and self.kl_coefficient:
             raise ValueError("kl_estimator: k1 has no gradient as a loss; take k2 or k3, or set kl_in to reward")
-        if self.overlong and ALGORITHMS[self.algorithm].advantage is None and self.critic.bootstrap:
+        algorithm = ALGORITHMS[self.algorithm]
+        if self.credit == "turn" and algorithm.advantage and not algorithm.compares_in_groups:
+            raise ValueError(
+                f"credit: {self.algorithm} compares with the whole round, and a turn only with the same turn of its "
+                "group; take another algorithm (reinforce++_baseline), or credit: episode"
+            )
+        if self.overlong and algorithm.advantage is None and self.critic.bootstrap:
             raise ValueError(
                 "overlong: what ran into a limit is worth what the critic says there (critic.bootstrap), and would not "
                 "be punished; set trainer.critic.bootstrap to false"

@@ -70,6 +70,12 @@ def test_rounds_without_an_update_say_nothing_of_entropy_and_mismatch():
     assert alarms([nothing] * WINDOW + [row(mismatch=0.06)] * 3 * WINDOW) == [], "as much from the start"
 
 
+def test_the_error_that_is_most_frequent_in_all_the_rounds_is_named():
+    failed = [row(reward_mean=None, **{"errors/hung": 64, "errors/raised": n}) for n in (2, 60, 65, 2, 2)]
+    assert "(hung)" in alarms([HEALTHY] * 10 + failed[:1])[0]
+    assert "(hung)" in alarms([HEALTHY] * 5 + failed)[0]
+
+
 def test_a_collapse_after_a_critics_warm_up_is_told():
     rows = [row(entropy=None)] * WINDOW + [HEALTHY] * WINDOW + [row(entropy=0.01)] * WINDOW
     told = [alarm for end in range(1, len(rows) + 1) for alarm in alarms(rows[:end])]

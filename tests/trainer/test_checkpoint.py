@@ -78,6 +78,7 @@ def test_after_a_hundred_thousand_steps_the_newest_is_still_the_newest(tiny_mode
         store.save(step, policy, optimizer)
     store.wait()
     assert [path.name for path in tmp_path.iterdir()] == ["step-100000"]
+    (tmp_path / "step-00007-mine").mkdir()  # somebody's own is left alone
     store.keep = 2
     store.save(99_999, policy, optimizer)
     store.wait()
@@ -94,9 +95,8 @@ def test_weights_by_themselves_have_a_checksum_too(tmp_path):
     with pytest.raises(CheckpointError, match=r"weights\.safetensors is damaged"):
         read_weights(path)
     write_weights(path, {"a": torch.arange(100.0)})
-    (tmp_path / "weights.json").unlink()
-    with pytest.raises(CheckpointError, match="damaged"):
-        read_weights(path)
+    (tmp_path / "weights.json").unlink()  # killed before it was written
+    assert torch.equal(read_weights(path)["a"], torch.arange(100.0))
 
 
 def test_only_the_newest_are_kept_and_nothing_half_written(tiny_model, tmp_path):

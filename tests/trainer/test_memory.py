@@ -245,7 +245,7 @@ def test_a_containers_limit_counts_where_it_has_one(tmp_path):
     assert container_free(tmp_path) == float("inf")
     (tmp_path / "memory.max").write_text("max\n")
     (tmp_path / "memory.current").write_text("3000\n")
-    (tmp_path / "memory.stat").write_text("anon 1000\ninactive_file 500\n")
+    (tmp_path / "memory.stat").write_text("anon 1000\ninactive_file 400\nactive_file 100\n")
     assert container_free(tmp_path) == float("inf")
     (tmp_path / "memory.max").write_text("10000\n")
     assert container_free(tmp_path) == 10_000 - 3000 + 500
@@ -253,5 +253,5 @@ def test_a_containers_limit_counts_where_it_has_one(tmp_path):
     (old / "memory").mkdir(parents=True)
     for name, value in (("limit_in_bytes", 9000), ("usage_in_bytes", 8000)):
         (old / "memory" / f"memory.{name}").write_text(f"{value}\n")
-    (old / "memory" / "memory.stat").write_text("cache 100\n")
-    assert container_free(old) == 1000
+    (old / "memory" / "memory.stat").write_text("inactive_file 10\ntotal_inactive_file 300\n")
+    assert container_free(old) == 1000 + 300

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from zlib import crc32
 
 import pytest
@@ -219,10 +220,11 @@ def test_a_resumed_round_counts_what_was_thrown_away(made):
     done = asyncio.run(learn(rounds, engine, 2))
     again, engine = made(settings=settings, right=flat_for(0.5))
     for before, after in zip(done, asyncio.run(learn(again, engine, 2)), strict=True):
+        assert before.ended
+        assert not after.ended, "nobody knows how fast they were played"
         assert content(after.unused) == content(before.unused)
         assert content(after.groups) == content(before.groups)
     assert engine.asked == []
-    assert again._ended == []
 
 
 def test_a_round_that_never_gets_variance_ends_at_the_bound_and_is_filled_up(made):
@@ -233,6 +235,13 @@ def test_a_round_that_never_gets_variance_ends_at_the_bound_and_is_filled_up(mad
     assert len({g.task.id for g in done.groups + done.unused}) == 3 * GROUPS, "every refill is a fresh task"
 
 
-def test_an_algorithm_that_learns_from_every_group_needs_none_replaced(config):
-    with pytest.raises(ConfigError, match="ppo learns from every group"):
-        config(rollout__dynamic_sampling=True, trainer__algorithm="ppo")
+@pytest.mark.parametrize("algorithm", ["ppo", "reinforce++"])
+def test_an_algorithm_that_learns_from_every_group_needs_none_replaced(config, algorithm):
+    with pytest.raises(ConfigError, match=re.escape(f"{algorithm} learns from every group")):
+        config(rollout__dynamic_sampling=True, trainer__algorithm=algorithm)
+
+
+def test_an_algorithm_without_groups_has_no_turn_to_compare_with(config):
+    with pytest.raises(ConfigError, match=r"credit: reinforce\+\+ compares with the whole round.*_baseline"):
+        config(trainer__credit="turn", trainer__algorithm="reinforce++")
+    config(trainer__credit="turn", trainer__algorithm="ppo")

@@ -41,7 +41,7 @@ CASES = {
 }
 RESTORED = ["grpo", "offloaded", "bf16 weights", "adapters", "8-bit moments"]
 MAKE = dict.fromkeys(CASES, make_optimizer) | {"offloaded": make_offloaded}
-ADAPTED = 1e-5  # an adapter's first step is all of it: AdamW divides rounding by gradients that are almost 0
+ADAPTED = 3e-6  # an adapter's first steps are all of it: what is rounded is not hidden behind what was there before
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +94,18 @@ def off(found, expected):
     return float((found.double() - expected.double()).norm() / expected.double().norm().clamp_min(1e-30))
 
 
+def certain(first_round, case):
+    """Where an adapter's first gradient is not almost 0, by name: there AdamW makes a whole step of its rounding."""
+    _, _, weights, state = first_round
+    if "adapters" not in case:
+        return {}
+    names = [name for name in weights if not name.startswith("critic.")]
+    gradients = {name: state[index]["exp_avg"].abs() for index, name in enumerate(names)}
+    found = {name: gradient > 1e-4 * gradient.max() for name, gradient in gradients.items() if gradient.any()}
+    assert min(mask.float().mean() for mask in found.values()) > 0.9
+    return found
+
+
 @pytest.mark.parametrize("case", [*CASES, "untied"])
 def test_two_processes_learn_what_one_learns(alone, together, case):
     for (metrics, seen, weights, _), (expected, seen_alone, weights_alone, _) in zip(
@@ -102,7 +114,8 @@ def test_two_processes_learn_what_one_learns(alone, together, case):
         assert metrics == pytest.approx(expected, rel=2e-6, abs=1e-8)
         assert metrics["grad_norm"] > LOOSE["max_grad_norm"], "clipping acts"
         assert list(weights) == list(weights_alone)
-        worst = max(off(weights[name], weights_alone[name]) for name in weights)
+        told = certain(alone[case][0], case)
+        worst = max(off(weights[name] * told.get(name, 1), weights_alone[name] * told.get(name, 1)) for name in weights)
         assert worst < (ADAPTED if "adapters" in case else 1e-6)
         assert seen.keys() == seen_alone.keys(), "each episode is seen by one of them"
         for row, learned in seen.items():

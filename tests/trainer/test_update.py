@@ -9,7 +9,7 @@ from rollout.engine import Sampling
 from rollout.episode import Limits
 from tests.trainer.groups import make_group
 from tests.worlds import LikesEven
-from trainer.advantages import batch_normalised, round_normalised
+from trainer.advantages import batch_normalised
 from trainer.algorithms import ALGORITHMS
 from trainer.critic import make_critic
 from trainer.lessons import make_lessons
@@ -94,6 +94,14 @@ def test_groups_without_variance_are_skipped_and_change_nothing(policy):
     assert all(torch.equal(before[k], v) for k, v in policy.state().items())
 
 
+def test_a_round_without_any_verdict_changes_nothing_whatever_the_loss_holds(policy):
+    group = make_group(np.random.default_rng(0), [None, None])
+    before, config = policy.state(), TrainerConfig(entropy_coefficient=0.1)
+    metrics = update(policy, make_optimizer(policy, config), [group, group], config, 0)
+    assert metrics == {"zero_variance_share": 1.0, "learning_rate": 0.0, "grad_norm": 0.0}
+    assert all(torch.equal(before[k], v) for k, v in policy.state().items())
+
+
 def test_episodes_without_a_verdict_leave_their_group():
     group = make_group(np.random.default_rng(0), [0.0, 1.0, 0.5])
     broken = group.trajectories[2]
@@ -124,7 +132,9 @@ def test_the_update_does_not_depend_on_how_the_batch_is_split(tiny_model, algori
         assert torch.allclose(tensor, states[1][name], atol=1e-7, rtol=1e-5), name
 
 
-@pytest.mark.parametrize(("algorithm", "credit"), [("grpo", "episode"), ("gspo", "episode"), ("reinforce++", "turn")])
+@pytest.mark.parametrize(
+    ("algorithm", "credit"), [("grpo", "episode"), ("gspo", "episode"), ("reinforce++_baseline", "turn")]
+)
 def test_the_update_does_not_depend_on_the_order_of_groups_and_episodes(tiny_model, algorithm, credit):
     rng = np.random.default_rng(5)
     groups = [make_group(rng, [0.1, 0.9, 0.4]) for _ in range(3)]
@@ -205,9 +215,7 @@ def test_a_gradient_that_is_not_finite_stops_before_the_weights_are_touched(poli
     assert all(torch.equal(before[k], v) for k, v in policy.state().items())
 
 
-@pytest.mark.parametrize(
-    "algorithm", [name for name, a in ALGORITHMS.items() if a.advantage not in (None, round_normalised)]
-)
+@pytest.mark.parametrize("algorithm", [name for name, a in ALGORITHMS.items() if a.compares_in_groups])
 def test_a_round_with_little_to_learn_from_moves_the_policy_little(tiny_model, algorithm):
     rng = np.random.default_rng(5)
     telling, flat = make_group(rng, [0.1, 0.9, 0.4]), make_group(rng, [0.5] * 3)
