@@ -14,6 +14,8 @@ from typing import Any
 
 from rewards.files import write_json_atomically
 
+_COLD_SECONDS = 120  # a first round that took longer was warm for most of it
+
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
@@ -48,14 +50,17 @@ def compare(
 ) -> Ratio:
     """Measures ours and the peer in turn, `repeats` times each, after one round that doesn't count.
 
+    A first round of minutes counts: what warms up takes seconds.
+
     Args:
         seconds: no round begins after so long; where the first took longer, it is the one that counts.
     """
     started = time.perf_counter()
     pairs = [(ours(), peer())]
-    while len(pairs) <= repeats and time.perf_counter() - started < seconds:
+    cold = int(time.perf_counter() - started < _COLD_SECONDS)
+    while len(pairs) < repeats + cold and time.perf_counter() - started < seconds:
         pairs.append((ours(), peer()))
-    pairs = pairs[1:] or pairs
+    pairs = pairs[cold:] or pairs
     return of_pairs(name, pairs, peer_name, unit, higher_is_better)
 
 

@@ -102,3 +102,11 @@ def test_holm_corrects_as_in_a_worked_example():
 def test_a_dear_comparison_is_repeated_less_often_and_says_so(seconds, counted):
     found = compare("x", lambda: 1.0, lambda: 2.0, "y", "s", 3, higher_is_better=False, seconds=seconds)
     assert (found.repeats, found.ratio) == (counted, 2)
+
+
+@pytest.mark.parametrize(("cold_seconds", "measured"), [(120, 4), (-1, 3)])
+def test_a_first_round_counts_where_it_was_so_long_that_most_of_it_was_warm(monkeypatch, cold_seconds, measured):
+    monkeypatch.setattr("scripts.bench.ratios._COLD_SECONDS", cold_seconds)
+    taken = []
+    assert compare("x", lambda: taken.append(0) or 1.0, lambda: 2.0, "y", "s", 3).repeats == 3
+    assert len(taken) == measured
