@@ -21,7 +21,7 @@ from trainer.policy import Policy, autocast, square_sum
 from trainer.recompute import recompute_layers
 from trainer.team import ALONE, Team
 from trainer.trainer_config import TrainerConfig
-from trainer.trunk import hidden_states, sharing
+from trainer.trunk import hidden_states
 
 # A run's settings are fixed, and its next try would learn from the same episodes.
 IN_A_NEW_RUN = "in a new run, from a checkpoint of this one if you like (scripts/model.py RUN --out DIR, --model DIR)"
@@ -53,7 +53,6 @@ class Critic:
     def __init__(self, policy: Policy, config: TrainerConfig, model: torch.nn.ModuleDict) -> None:
         self.config, self.model = config, model
         self.device, self.precision = policy.device, policy.precision
-        sharing(model["trunk"], self.device, self.precision)
         self.optimizer = make_adamw(self._learned(), config.critic.learning_rate, config.weight_decay, policy.memory)
 
     def _learned(self) -> list[torch.nn.Parameter]:

@@ -210,8 +210,8 @@ def _of_learning(config: Config, count: "_Count", precision: str, pack: int, gpu
     trainer, memory, several = config.trainer, config.trainer.memory, config.trainer.processes > 1
     each, part = (1, 1 / trainer.processes) if gpu else (trainer.processes, 1.0)  # of a memory: whole, and in shards
     # The shards of rounded weights are the fp32 ones.
-    weights, masters = (count.weights, 4) if not several else (4 * count.parameters, 0)
-    weights, masters = (weights, masters) if memory.rounded else (count.weights, 0)
+    weights = 4 * count.parameters if memory.rounded and several else count.weights
+    masters = 4 if memory.rounded and not several else 0
     offloaded = gpu and memory.optimizer == "adamw_offload"
     optimizer = count.learned * (_MOMENTS[memory.optimizer] + (4 if offloaded and not several else masters))
     gradients = 4 * count.learned

@@ -72,12 +72,13 @@ def pack_group(
         raise ValueError(f"{trajectories[0].task.id}: the prompt is empty: nothing predicts an episode's first token")
     stretches, last = grow([_read(t) for t in trajectories], shortest)
     parents = [s.parent for s in stretches]
+    paths = {end: path_to(parents, end) for end in sorted(set(last))}
     if shares:
-        max_tokens = bound(max_tokens, max(_tokens(stretches, path_to(parents, end)) for end in set(last)))
+        max_tokens = bound(max_tokens, max(_tokens(stretches, path) for path in paths.values()))
     packs: list[Pack] = []
     chosen: dict[int, list[int]] = {}  # episodes by the stretch that they end with
-    for end in dict.fromkeys(sorted(last)):
-        if chosen and _computed(stretches, {*chosen, end}, shares) > max_tokens:
+    for end in paths:
+        if chosen and _computed(stretches, [paths[e] for e in (*chosen, end)], shares) > max_tokens:
             packs.append(_pack(trajectories, stretches, chosen))
             chosen = {}
         chosen[end] = [e for e, its in enumerate(last) if its == end]
@@ -90,15 +91,13 @@ def _read(trajectory: Trajectory) -> np.ndarray:
     return trajectory.token_ids[: sampled[-1] if len(sampled) else trajectory.prompt_length]
 
 
-def _computed(stretches: Sequence[Stretch], ends: set[int], shares: bool) -> int:
-    """Tokens that go through the model for a pack with these ends."""
-    parents = [s.parent for s in stretches]
-    paths = {end: path_to(parents, end) for end in ends}
-    held = {i for path in paths.values() for i in path}
+def _computed(stretches: Sequence[Stretch], paths: Sequence[tuple[int, ...]], shares: bool) -> int:
+    """Tokens that go through the model for a pack with these paths."""
+    held = {i for path in paths for i in path}
     if shares:
         return _tokens(stretches, held)
-    inner = {parents[i] for i in held}
-    return sum(_tokens(stretches, path) for end, path in paths.items() if end not in inner)
+    inner = {stretches[i].parent for i in held}
+    return sum(_tokens(stretches, path) for path in paths if path[-1] not in inner)
 
 
 def _tokens(stretches: Sequence[Stretch], held: Iterable[int]) -> int:

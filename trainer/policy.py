@@ -143,7 +143,8 @@ class Policy:
             model.set_attn_implementation("eager")  # SDPA leaves the cap out
         self._final_cap = getattr(text, "final_logit_softcapping", None)
         self._scale = math.prod(scale(getattr(text, name, None) or 1.0) for name, scale in _SCALES.items())
-        self.notice = sharing(self.trunk, self.device, precision).notice
+        with autocast(self.device, precision):
+            self.notice = sharing(self.trunk, self.device).notice
         self._check_head(folder)
 
     def settle(self) -> None:

@@ -10,7 +10,7 @@ from rollout.chats import Example
 from rollout.trajectory import Group, Trajectory
 from trainer.config import SftConfig
 from trainer.optimizer import make_adamw
-from trainer.policy import Policy, return_freed_memory, square_sum
+from trainer.policy import Policy, return_freed_memory
 from trainer.trainer_config import MemoryConfig
 
 _SAVE_STEPS = 10
@@ -50,12 +50,11 @@ def fine_tune(
     """
     import transformers
     from datasets import Dataset
-    from trl import SFTConfig, SFTTrainer
+    from trl import SFTTrainer
 
     class Report(transformers.TrainerCallback):
         def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            gradients = [p.grad for p in policy.parameters if p.grad is not None]
-            if not math.isfinite(square_sum(gradients)):
+            if not math.isfinite(math.hypot(*policy.gradient_norms().values())):
                 raise TrainingError(
                     f"the gradient of step {state.global_step + 1} of the cold start is not finite: the weights would "
                     "be lost; lower sft.learning_rate, with another --name"
@@ -66,7 +65,26 @@ def fine_tune(
                 on_step({"step": state.global_step, "of": state.max_steps, "loss": float(logs["loss"])})
 
     rows = [{"input_ids": e.token_ids.tolist(), "assistant_masks": e.loss_mask.astype(int).tolist()} for e in examples]
-    arguments = SFTConfig(
+    trainer = SFTTrainer(
+        policy.model,
+        args=_arguments(policy, config, folder, seed),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+        callbacks=[Report()],
+        optimizers=(_own_optimizer(policy, config), None),
+    )
+    trainer.remove_callback(transformers.PrinterCallback)
+    trainer.train(resume_from_checkpoint=_last_whole_checkpoint(folder))
+    policy.settle()
+    policy.model.zero_grad(set_to_none=True)
+    del trainer  # and with it Adam's state
+    return_freed_memory()
+
+
+def _arguments(policy: Policy, config: SftConfig, folder: Path, seed: int) -> Any:
+    from trl import SFTConfig
+
+    return SFTConfig(
         output_dir=str(folder),
         num_train_epochs=config.epochs,
         per_device_train_batch_size=min(config.batch_size, _MICRO_BATCH),
@@ -87,20 +105,6 @@ def fine_tune(
         seed=seed,
         dataloader_pin_memory=False,
     )
-    trainer = SFTTrainer(
-        policy.model,
-        args=arguments,
-        train_dataset=Dataset.from_list(rows),
-        processing_class=tokenizer,
-        callbacks=[Report()],
-        optimizers=(_own_optimizer(policy, config), None),
-    )
-    trainer.remove_callback(transformers.PrinterCallback)
-    trainer.train(resume_from_checkpoint=_last_whole_checkpoint(folder))
-    policy.settle()
-    policy.model.zero_grad(set_to_none=True)
-    del trainer  # and with it Adam's state
-    return_freed_memory()
 
 
 def _own_optimizer(policy: Policy, config: SftConfig) -> Any:

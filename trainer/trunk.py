@@ -45,18 +45,14 @@ def hidden_states(trunk: torch.nn.Module, pack: Pack, device: torch.device) -> T
     return found[torch.from_numpy(pack.predict_at).to(device)]
 
 
-def sharing(trunk: torch.nn.Module, device: torch.device, precision: str = "float32") -> Sharing:
-    """The way of computing packs that is right for this trunk; found at the first call.
-
-    Args:
-        precision: that it will learn in: `bfloat16` under autocast, or `float32`.
-    """
+def sharing(trunk: torch.nn.Module, device: torch.device) -> Sharing:
+    """The way of computing packs that is right for this trunk; found at the first call, under the autocast there."""
     if trunk not in _known:
-        _known[trunk] = _find_out(trunk, device, precision)
+        _known[trunk] = _find_out(trunk, device)
     return _known[trunk]
 
 
-def _find_out(trunk: torch.nn.Module, device: torch.device, precision: str = "float32") -> Sharing:
+def _find_out(trunk: torch.nn.Module, device: torch.device) -> Sharing:
     attention.register()
     config = trunk.config.get_text_config()
     if other := set(getattr(config, "layer_types", None) or ()) - _LAYERS:
@@ -64,7 +60,7 @@ def _find_out(trunk: torch.nn.Module, device: torch.device, precision: str = "fl
     on_gpu = [attention.FLEX_NAME] if device.type == "cuda" else []
     notice = ""
     for name in (*on_gpu, attention.NAME):
-        if not (flaw := _flaw(trunk, _probe(config), device, name, precision)):
+        if not (flaw := _flaw(trunk, _probe(config), device, name)):
             return Sharing(name, notice)
         notice = _notice(trunk, flaw) if name == attention.NAME else f"FlexAttention isn't used: {flaw}"
     return Sharing(None, notice)
@@ -77,10 +73,10 @@ def _notice(trunk: torch.nn.Module, why: str) -> str:
     )
 
 
-def _flaw(trunk: torch.nn.Module, pack: Pack, device: torch.device, name: str, precision: str) -> str:
+def _flaw(trunk: torch.nn.Module, pack: Pack, device: torch.device, name: str) -> str:
     """Why the attention `name` is no good for this trunk; empty if it is."""
     try:
-        _learn_from(trunk, pack, device, name, precision)
+        _learn_from(trunk, pack, device, name)
         with torch.no_grad(), torch.autocast(device.type, enabled=False):
             found = _shared(trunk, pack, device, name)
     except Exception as error:  # whatever an architecture stumbles over, rows of their own serve it
@@ -91,12 +87,11 @@ def _flaw(trunk: torch.nn.Module, pack: Pack, device: torch.device, name: str, p
     return "" if off <= _TOLERANCE[found.dtype] else f"hidden states are {off:.1%} off"
 
 
-def _learn_from(trunk: torch.nn.Module, pack: Pack, device: torch.device, name: str, precision: str) -> None:
+def _learn_from(trunk: torch.nn.Module, pack: Pack, device: torch.device, name: str) -> None:
     """Forward and backward as an update does: a kernel that fails fails here."""
     learned = [p for p in trunk.parameters() if p.requires_grad]
     with torch.enable_grad():
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
-            found = _shared(trunk, pack, device, name)
+        found = _shared(trunk, pack, device, name)
         if learned:  # the first one's gradient comes through all layers
             torch.autograd.grad(found.float().square().mean(), learned[:1], allow_unused=True)
 

@@ -10,7 +10,7 @@ from tests.trainer.groups import make_group
 from tests.trainer.padded import gradients, padded_logprobs
 from trainer import attention, trunk
 from trainer.packing import pack_group
-from trainer.policy import Policy
+from trainer.policy import Policy, autocast
 
 WINDOW, PROMPT = 11, 19
 SIZES = {
@@ -146,8 +146,8 @@ def test_an_attention_that_fails_going_backward_is_noticed_before_it_is_needed(t
         attention, "register", lambda: transformers.AttentionInterface.register(attention.NAME, one_way)
     )
     try:
-        with torch.no_grad():  # as where a critic judges first
-            found = trunk._find_out(policy.trunk, policy.device, "bfloat16")
+        with torch.no_grad(), autocast(policy.device, "bfloat16"):  # as where a critic judges first
+            found = trunk._find_out(policy.trunk, policy.device)
     finally:
         monkeypatch.undo()
         attention.register()
