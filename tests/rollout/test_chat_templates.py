@@ -1,4 +1,4 @@
-"""Every model family's template: ids are only appended, what was sampled is what is trained, text stays text."""
+"""Every model family's template: what it makes of a talk, of calls and results, of thinking; text stays text."""
 
 import asyncio
 import itertools
@@ -6,25 +6,18 @@ import json
 import re
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from envs.base import Task, TextEnv
-from envs.tools import make_tool
-from rewards.score import Criterion, Rubric, Score
 from rewards.transcript import Message, ToolCall
 from rollout.chat import ChatRenderer
-from rollout.engine import Completion, Sampling, ScriptedEngine
-from rollout.episode import Limits, run_episode
+from rollout.engine import Sampling, ScriptedEngine
+from rollout.episode import run_episode
 from rollout.tool_formats import FORMATS
 from tests.rollout.families import FAMILIES, TOOLS, renderer_of, tokenizer_of
+from tests.rollout.replayed import LIMITS, LOOK, play
 from tests.worlds import Lookup
 
 NAMES = sorted(FAMILIES)
-LIMITS = Limits(max_context=50_000)
-LOOK = ToolCall("look", {"box": 1}, "call_0")
 
 
 # What a family makes of a conversation
@@ -353,125 +346,3 @@ def test_an_experts_frame_is_made_of_tokens_and_what_its_arguments_spell_is_not(
         assert added[:-1] == FRAMES[name]
         assert turn[-1] in renderer.end_ids
         assert renderer.read([], turn).tool_calls == (call,)
-
-
-# The property: over any episode
-
-
-class World(TextEnv):
-    """Says what a script tells it to, as tool or user, for as many turns as the script has."""
-
-    id = "test/World"
-    rubric = Rubric([Criterion("any", lambda transcript, target: Score(1.0, "over"))])
-    max_turns = 6
-
-    def __init__(self, says):
-        super().__init__()
-        self.says = list(says)
-
-    def make_tools(self, task):
-        def look(box: int) -> str:
-            """Opens a box."""
-            return self.says.pop(0) if self.says else "empty"
-
-        return (make_tool(look),)
-
-    def reply(self, message):
-        return (Message("user", self.says.pop(0)),) if self.says else ()
-
-
-class Replay:
-    """Plays given turns: ids as they are, or actions in the model's own format; remembers what it was asked."""
-
-    def __init__(self, renderer, turns):
-        self.renderer, self.turns, self.asked = renderer, list(turns), []
-
-    async def generate(self, request):
-        prompt = list(request.prompt_ids)
-        turn = self.turns.pop(0) if self.turns else "Done."
-        ids = tuple(self.renderer.turn_ids(prompt, turn) if isinstance(turn, str | Message) else turn)
-        self.asked.append((prompt, ids))
-        return Completion(ids, tuple(-0.5 - i for i in range(len(ids))), "stop", (len(self.asked),) * len(ids))
-
-
-MARK = "Zq\u00df"  # what the world says holds it, what is sampled doesn't
-
-
-def texts(name):
-    family = FAMILIES[name]
-    spelled = [family.eos, *family.special, *family.plain, "</tool_call>", "\ue000", "\ue0000\ue001", "\n", " "]
-    return st.lists(st.sampled_from(spelled) | st.text('ab \u00e9\U0001f600"\\{', max_size=4), max_size=5).map(
-        lambda parts: MARK + "".join(parts) + MARK
-    )
-
-
-def turns(name):
-    renderer = renderer_of(name)
-    vocabulary = sorted(set(renderer.tokenizer.get_vocab().values()) - renderer.end_ids)
-    anything = st.lists(st.sampled_from(vocabulary), min_size=1, max_size=12)
-    end = st.sampled_from([[], *([i] for i in sorted(renderer.end_ids))])
-    calls = st.integers(1, 3).map(lambda n: Message("assistant", "", (LOOK,) * n))
-    return st.lists(st.tuples(anything, end).map(lambda t: t[0] + t[1]) | calls | st.just("Hm."), max_size=4)
-
-
-def play(name, sampled, says):
-    renderer = renderer_of(name)
-    engine = Replay(renderer, sampled)
-    task = Task(prompt=(Message("system", "Be " + says[0]), Message("user", says[0])), target={})
-    trajectory = asyncio.run(run_episode(World(says[1:]), task, engine, renderer, Sampling(500), LIMITS))
-    return SimpleNamespace(trajectory=trajectory, asked=engine.asked, renderer=renderer)
-
-
-@pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=25)
-@given(st.data())
-def test_what_is_sampled_is_what_is_trained_and_nothing_else(name, data):
-    sampled = data.draw(turns(name))
-    says = data.draw(st.lists(texts(name), min_size=1, max_size=5))
-    played = play(name, sampled, says)
-    t, asked, tokenizer = played.trajectory, played.asked, played.renderer.tokenizer
-    assert t.score.value == 1, t.score.reason
-
-    expected = np.zeros(len(t.token_ids), bool)
-    for number, (prompt, ids) in enumerate(asked):
-        end = len(prompt) + len(ids)
-        assert t.token_ids[:end].tolist() == [*prompt, *ids], "sampled ids are the trained ones, the prefix stays"
-        assert t.logprobs[len(prompt) : end].tolist() == [-0.5 - i for i in range(len(ids))]
-        assert set(t.weight_versions[len(prompt) : end]) == {number + 1}
-        expected[len(prompt) : end] = True
-    assert np.array_equal(t.loss_mask, expected)
-    assert t.token_ids.tolist() == [*asked[-1][0], *asked[-1][1]]
-
-    assert MARK not in tokenizer.decode(t.token_ids[t.loss_mask])
-    plain = play(name, sampled, ["x"] * len(says)).trajectory
-    added = tokenizer.added_tokens_decoder
-    frame, plain_frame = ([int(i) for i in p.token_ids if int(i) in added] for p in (t, plain))
-    assert frame == plain_frame, "what others write adds no token of the frame"
-    given_text = tokenizer.decode(t.token_ids[~t.loss_mask])
-    assert says[0].strip() in given_text, "and is still there to be read"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_no_sampled_text_is_tokenised_again(name):
-    seen = []
-
-    class Spy:
-        def __init__(self, tokenizer):
-            self.tokenizer = tokenizer
-
-        def __call__(self, text, **options):
-            seen.append(text)
-            return self.tokenizer(text, **options)
-
-        def __getattr__(self, attribute):
-            return getattr(self.tokenizer, attribute)
-
-    renderer = ChatRenderer(Spy(tokenizer_of(name)))
-    engine = Replay(renderer_of(name), ["Quince 1.", Message("assistant", "Quince 2.", (LOOK,)), "Quince 3."])
-    task = Task(prompt=(Message("user", "Plum?"),), target={})
-    env = World(["plum", "plum"])
-    t = asyncio.run(run_episode(env, task, engine, renderer, Sampling(500), LIMITS))
-    assert t.score.value == 1
-    assert "Quince 3." in t.transcript.messages[-1].content
-    assert any("plum" in text for text in seen)
-    assert not any("Quince" in text for text in seen)
