@@ -17,7 +17,7 @@ from trainer.algorithms import ALGORITHMS
 from trainer.losses import value_loss
 from trainer.optimizer import make_adamw
 from trainer.packing import Pack
-from trainer.policy import Policy, autocast, square_sum
+from trainer.policy import Policy, autocast, load_weights, square_sum
 from trainer.recompute import recompute_layers
 from trainer.team import ALONE, Team
 from trainer.trainer_config import TrainerConfig
@@ -117,12 +117,16 @@ class Critic:
         return total, norm
 
     def state(self) -> dict[str, Tensor]:
-        """Copies of the weights by name."""
-        return {name: t.detach().to("cpu", copy=True).contiguous() for name, t in self.model.state_dict().items()}
+        """Copies by name of what learning changes: all weights, or the adapters' and the head's alone."""
+        return {name: t.detach().to("cpu", copy=True).contiguous() for name, t in self._changing().items()}
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Takes weights as `state` gives them."""
-        self.model.load_state_dict(state)
+        load_weights(self.model, state, self._changing())
+
+    def _changing(self) -> dict[str, Tensor]:
+        frozen = {name for name, weight in self.model.named_parameters() if not weight.requires_grad}
+        return {name: tensor for name, tensor in self.model.state_dict().items() if name not in frozen}
 
 
 def make_critic(policy: Policy, config: TrainerConfig) -> Critic | None:

@@ -258,12 +258,19 @@ class Policy:
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Takes weights as `state` gives them."""
-        missing = set(self._learned_names(self.model.state_dict())) - set(state)
-        unexpected = self.model.load_state_dict(state, strict=False).unexpected_keys
-        if unexpected or missing:
-            raise ConfigError(
-                f"weights don't fit the model: missing {sorted(missing)[:3]}, unexpected {unexpected[:3]}"
-            )
+        load_weights(self.model, state, self._learned_names(self.model.state_dict()))
+
+
+def load_weights(model: torch.nn.Module, state: dict[str, Tensor], needed: Iterable[str]) -> None:
+    """Gives a model the weights of `state`, among which must be the `needed` ones.
+
+    Raises:
+        ConfigError: one is missing, or isn't the model's.
+    """
+    missing = set(needed) - set(state)
+    unexpected = model.load_state_dict(state, strict=False).unexpected_keys
+    if unexpected or missing:
+        raise ConfigError(f"weights don't fit the model: missing {sorted(missing)[:3]}, unexpected {unexpected[:3]}")
 
 
 def _on_cpu(weight: Tensor, dtype: torch.dtype, copy: bool) -> Tensor:

@@ -98,7 +98,7 @@ class ShardedCritic(Critic):
 
     def whole_state(self) -> dict[str, Tensor]:
         """What `Critic.state` gives of one process, in the first; the others help to gather it and get nothing."""
-        shards, rounded = self.model.state_dict(), self.config.memory.rounded
+        shards, rounded = self._changing(), self.config.memory.rounded
         given = {name: t.bfloat16() if rounded and name.startswith("trunk.") else t for name, t in shards.items()}
         return _whole_state(given, self.team)
 

@@ -320,3 +320,17 @@ def test_only_a_run_with_a_critic_writes_its_settings_down():
 def test_a_score_of_an_episode_counts_at_its_last_sampled_token_only():
     member = episode(TURNS, 1.0)
     assert judged(replace(member, score=Score(0.25, "")), [0.0] * 4, gae_decay=0.0)[1] == pytest.approx([0, 0, 0, 0.25])
+
+
+def test_beside_adapters_a_checkpoint_keeps_only_what_learns_of_the_critic(tiny_model):
+    config = settings(memory={"lora": {"rank": 4}})
+    critic = make_critic(Policy(str(tiny_model), precision="float32", memory=config.memory), config)
+    state = critic.state()
+    adapters = {name for name in state if ".lora_" in name}
+    assert adapters
+    assert set(state) - adapters == {"head.weight", "head.bias"}
+    critic.load_state(state)
+    with pytest.raises(ConfigError, match=r"missing \['head.bias'\]"):
+        critic.load_state({name: tensor for name, tensor in state.items() if name != "head.bias"})
+    with pytest.raises(ConfigError, match=r"unexpected \['tail'\]"):
+        critic.load_state(state | {"tail": torch.zeros(1)})
