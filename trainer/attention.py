@@ -4,7 +4,8 @@ Two functions for transformers' attention interface with the same result: one of
 the other, and one of FlexAttention with a block mask for GPUs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache, lru_cache
 from typing import Any
 
@@ -39,6 +40,7 @@ def prefix_attention(
     scaling: float | None = None,
     sliding_window: int | None = None,
     softcap: float | None = None,
+    recomputed: bool = False,
     **_: Any,
 ) -> tuple[Tensor, None]:
     """Transformers' attention function for one packed row.
@@ -50,6 +52,7 @@ def prefix_attention(
         scaling: of the scores; None is head_dim ** -0.5.
         sliding_window: positions that a token sees, itself among them; None sees all.
         softcap: scores s become softcap * tanh(s / softcap) (Gemma 2).
+        recomputed: the layer is computed again going backward: what it keeps then is soon gone.
 
     Returns:
         (1, T, heads, head_dim), and no weights.
@@ -61,10 +64,41 @@ def prefix_attention(
         path, before = tree.path(index), tree.before(index)
         # What a stretch's first token no longer sees of its path, none of its tokens sees.
         first = max(0, before + 1 - sliding_window) if sliding_window else 0
-        k, v = (torch.cat([x[i] for i in path], 2)[:, :, first:] for x in (keys, values))
+        paths = [[x[i] for i in path] for x in (keys, values)]
+        k, v = (_join(x, first) for x in paths)
         mask = _causal_mask(before - first, q.shape[2], sliding_window, q.device)
-        parts.append(_attend(q, k, v, mask, scaling, softcap))
+        with nullcontext() if recomputed else _joined_again({_place(k): paths[0], _place(v): paths[1]}, first):
+            parts.append(_attend(q, k, v, mask, scaling, softcap))
     return torch.cat(parts, 2).transpose(1, 2), None
+
+
+def _join(parts: Sequence[Tensor], first: int) -> Tensor:
+    return torch.cat(tuple(parts), 2)[:, :, first:]
+
+
+def _place(x: Tensor) -> tuple[int, torch.Size]:
+    return x.data_ptr(), x.shape
+
+
+def _joined_again(joined: dict[tuple[int, torch.Size], list[Tensor]], first: int) -> AbstractContextManager:
+    """Has autograd keep the parts of what was joined, and join them again going backward.
+
+    Every branch joins its own keys and values to those of the prompt, whose copies would be the most of what a long
+    prompt and a large group keep; the parts are stretches of one tensor.
+
+    Args:
+        joined: by place in memory and shape what parts a tensor was joined of; all else is kept as it is.
+        first: where the joined tensor begins.
+    """
+    parts = {place: [part.detach() for part in found] for place, found in joined.items()}
+
+    def pack(x: Tensor) -> Tensor | list[Tensor]:
+        return parts.get(_place(x), x)
+
+    def unpack(kept: Tensor | list[Tensor]) -> Tensor:
+        return _join(kept, first) if isinstance(kept, list) else kept
+
+    return torch.autograd.graph.saved_tensors_hooks(pack, unpack)
 
 
 def _for_each_head(query: Tensor, x: Tensor) -> Tensor:

@@ -209,31 +209,34 @@ def _of_learning(config: Config, count: "_Count", precision: str, pack: int, gpu
     """What trainer processes and checkpoints hold."""
     trainer, memory, several = config.trainer, config.trainer.memory, config.trainer.processes > 1
     each, part = (1, 1 / trainer.processes) if gpu else (trainer.processes, 1.0)  # of a memory: whole, and in shards
-    # The shards of rounded weights are the fp32 ones.
-    weights = 4 * count.parameters if memory.rounded and several else count.weights
-    masters = 4 if memory.rounded and not several else 0
+    exact_shards = memory.rounded and several  # the shards of rounded weights are the fp32 ones
+    weights = 4 * count.parameters if exact_shards else count.weights
     offloaded = gpu and memory.optimizer == "adamw_offload"
-    optimizer = count.learned * (_MOMENTS[memory.optimizer] + (4 if offloaded and not several else masters))
+    copies = 4 * count.learned if memory.rounded or offloaded else 0
+    state = count.learned * _MOMENTS[memory.optimizer] + copies
+    optimizer = state - (copies if exact_shards and not offloaded else 0)
     gradients = 4 * count.learned
-    kept = count.kept + _prefix_copies(config, count, precision, pack)
+    branch = _joined(config, count, precision, pack)
+    kept = count.kept + 2 * branch  # joined again going backward, one at a time, and their gradients
     if memory.gradient_checkpointing:
-        kept = count.layers * count.layer_input + _RECOMPUTED * kept / count.layers
+        layer = _RECOMPUTED * count.kept / count.layers + config.rollout.group_size * branch
+        kept = count.layers * count.layer_input + layer
     width = 4 if precision == "float32" else 2
     logits = min(pack, HELD_ROWS) * count.vocabulary * width  # their softmax, held for a pack
     if not memory.lora:  # the gradients of the head, and of the embedding that it may be, before they are added
         logits += 2 * 4 * count.head
     holes = 0 if gpu else (kept + logits) * (_HOLES_OF_ADAPTERS if memory.lora else _HOLES)
     reference = weights if trainer.kl_coefficient and not memory.lora else 0
-    # Its gradients come when the policy's are gone.
-    critic = weights + optimizer if ALGORITHMS[trainer.algorithm].advantage is None else 0
-    whole = count.learned * 4 + optimizer  # what a checkpoint writes while the next round is played
+    learners = 2 if ALGORITHMS[trainer.algorithm].advantage is None else 1  # a critic beside the policy
+    critic = weights * (learners - 1)  # its gradients come when the policy's are gone
+    whole = learners * (4 * count.learned + state)  # what a checkpoint writes while the next round is played
     # On a CPU a process's own checkpoint takes an update's gradients and activations, which are gone by then.
     freed = 0 if gpu or several else gradients + kept + logits + holes
     gathered = (count.weights + gradients) * (count.head / count.parameters + _GATHERED_LAYERS / count.layers)
     return [
         Entry("weights", weights * part, gpu),
         Entry("gradients", gradients * part, gpu),
-        Entry("optimizer", optimizer * (1 if offloaded else part), gpu and not offloaded),
+        Entry("optimizer", optimizer * learners * (1 if offloaded else part), gpu and not offloaded),
         Entry("activations", kept * each, gpu),
         Entry("logits", logits * each, gpu),
         Entry("holes between them", holes * each, False),
@@ -246,15 +249,14 @@ def _of_learning(config: Config, count: "_Count", precision: str, pack: int, gpu
     ]
 
 
-def _prefix_copies(config: Config, count: "_Count", precision: str, pack: int) -> float:
-    """Keys and values of a shared prompt, which each episode's attention keeps.
+def _joined(config: Config, count: "_Count", precision: str, pack: int) -> float:
+    """Keys and values of a shared prompt, as an episode's attention joins its own to them in a layer.
 
     As if it were half of the pack, or nearly all of an episode that is longer than a pack should be.
     """
     longest = config.rollout.max_context
     prompt = longest if pack > config.trainer.pack_tokens else min(pack // 2, longest)
-    width = 2 * count.attention_width * (4 if precision == "float32" else 2)
-    return count.layers * config.rollout.group_size * prompt * width
+    return 2 * count.attention_width * (4 if precision == "float32" else 2) * prompt
 
 
 @dataclass(frozen=True, slots=True)

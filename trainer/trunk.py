@@ -115,6 +115,7 @@ def _shared(trunk: torch.nn.Module, pack: Pack, device: torch.device, name: str)
             position_ids=torch.from_numpy(pack.position_ids)[None].to(device),
             use_cache=False,
             tree=pack.tree,
+            recomputed=trunk.is_gradient_checkpointing,
         ).last_hidden_state[0]
     finally:
         trunk.set_attn_implementation(own)

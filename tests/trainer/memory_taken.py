@@ -1,4 +1,4 @@
-"""`python -m tests.trainer.shard_memory MODEL CONFIG PROMPT TURNS PROCESSES`: what one process of several takes.
+"""`python -m tests.trainer.memory_taken MODEL CONFIG PROMPT TURNS PROCESSES`: what each process of a learner takes.
 
 Prints the bytes by which the resident memory of each rose above that of the libraries, up to the end of two updates.
 """
@@ -12,7 +12,9 @@ import numpy as np
 import torch
 
 from tests.trainer.groups import make_group
+from trainer.critic import make_critic
 from trainer.optimizer import make_optimizer
+from trainer.policy import Policy
 from trainer.sharded import ShardedPolicy
 from trainer.team import Team
 from trainer.trainer_config import TrainerConfig
@@ -31,7 +33,7 @@ def work(rank: int, size: int, folder: str, model: str, config: TrainerConfig, s
     import transformers.models.llama.modeling_llama  # noqa: F401
     import trl  # noqa: F401
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(max(1, os.cpu_count() // size))
     torch.ones(64, 64) @ torch.ones(64, 64)
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
     store = torch.distributed.FileStore(f"{folder}/store", size)
@@ -39,10 +41,11 @@ def work(rank: int, size: int, folder: str, model: str, config: TrainerConfig, s
     team = Team(rank, size)
     group = make_group(np.random.default_rng(0), [0.0, 1.0, 0.5, 0.2], *shape, 1000)
     before = resident("VmRSS")
-    policy = ShardedPolicy(model, "float32", 1.0, team, config.memory)
-    optimizer = make_optimizer(policy, config)
+    held = (model, "float32", 1.0)
+    policy = Policy(*held, config.memory) if size == 1 else ShardedPolicy(*held, team, config.memory)
+    optimizer, critic = make_optimizer(policy, config), make_critic(policy, config)
     for step in range(2):
-        update(policy, optimizer, [group, group], config, step, team=team)
+        update(policy, optimizer, [group, group], config, step, critic=critic, team=team)
     taken = team.gather(resident("VmHWM") - before)
     if rank == 0:
         print(*taken)

@@ -16,30 +16,6 @@ from trainer.policy import Policy, autocast
 
 ROOT = Path(__file__).parents[2]
 GIB = 2**30
-MEASURE = """
-import sys, numpy as np, torch
-from pathlib import Path
-from tests.trainer.groups import make_group
-from trainer.critic import make_critic
-from trainer.trainer_config import TrainerConfig
-from trainer.optimizer import make_optimizer
-from trainer.policy import Policy
-from trainer.update import update
-
-def resident(name):
-    return next(int(row.split()[1]) * 1024 for row in Path("/proc/self/status").read_text().splitlines() if name in row)
-
-import trl, peft, transformers.models.llama.modeling_llama
-torch.ones(64, 64) @ torch.ones(64, 64)
-config = TrainerConfig.model_validate_json(sys.argv[2])
-group = make_group(np.random.default_rng(0), [0.0, 1.0, 0.5, 0.2], *map(int, sys.argv[3:]), 1000)
-before = resident("VmRSS")
-policy = Policy(sys.argv[1], "float32", memory=config.memory)
-optimizer, critic = make_optimizer(policy, config), make_critic(policy, config)
-for step in range(2):
-    update(policy, optimizer, [group, group], config, step, critic=critic)
-print(resident("VmHWM") - before)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +39,15 @@ def of(found, name):
     return next((e.size for e in found.entries if e.name == name), 0.0)
 
 
+def taken(model, config, prompt, turns):
+    """Bytes that two updates really took, of each process."""
+    arguments = ["-m", "tests.trainer.memory_taken", model, config.trainer.model_dump_json(), str(prompt), str(turns)]
+    command = [sys.executable, *arguments, str(config.trainer.processes)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [int(size) for size in done.stdout.split()]
+
+
 PARTS = ("weights", "gradients", "optimizer", "activations", "logits", "holes between them", "critic")
 
 
@@ -80,30 +65,16 @@ PARTS = ("weights", "gradients", "optimizer", "activations", "logits", "holes be
 def test_the_estimate_is_what_an_update_takes(wide_model, settings):
     shape = (1000, 3) if "pack_tokens" in settings else (500, 30)  # of the group: prompt and turns
     config = config_of(critic={"warmup_rounds": 0}, **settings)
-    arguments = [sys.executable, "-c", MEASURE, wide_model, config.trainer.model_dump_json(), *map(str, shape)]
-    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=500)
-    assert done.returncode == 0, done.stderr[-2000:]
     found = estimate(config, wide_model, "float32", Machine(64 * GIB))
-    assert sum(of(found, name) for name in PARTS) == pytest.approx(int(done.stdout), rel=0.25)
+    assert [sum(of(found, name) for name in PARTS)] == pytest.approx(taken(wide_model, config, *shape), rel=0.25)
 
 
 @pytest.mark.parametrize("memory", [{}, {"gradient_checkpointing": True}], ids=str)
 def test_the_estimate_is_what_each_of_two_processes_takes(wide_model, memory):
     config = config_of(memory, processes=2)
-    shape = ["500", "30", "2"]
-    arguments = [
-        sys.executable,
-        "-m",
-        "tests.trainer.shard_memory",
-        wide_model,
-        config.trainer.model_dump_json(),
-        *shape,
-    ]
-    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=500)
-    assert done.returncode == 0, done.stderr[-2000:]
     found = estimate(config, wide_model, "float32", Machine(64 * GIB))
     expected = sum(of(found, name) for name in (*PARTS, "gathered from shards")) / 2
-    assert [int(taken) for taken in done.stdout.split()] == pytest.approx([expected] * 2, rel=0.25)
+    assert taken(wide_model, config, 500, 30) == pytest.approx([expected] * 2, rel=0.25)
 
 
 def test_shards_are_a_part_on_a_gpu_each_and_the_whole_where_they_share_a_memory(wide_model):
@@ -174,6 +145,24 @@ def test_moments_leave_the_gpu_when_they_are_offloaded(wide_model):
         found = estimate(config_of({"optimizer": kind}), wide_model, "bfloat16", card)
         assert next(e.on_gpu for e in found.entries if e.name == "optimizer") is on_gpu
     assert of(found, "engine") == pytest.approx(0.45 * 80 * GIB)
+    weights = of(found, "weights")  # of 4 bytes each; offloaded, each has a copy and two moments
+    assert of(found, "optimizer") == 3 * weights
+    for rounded in ({}, {"weights": "bfloat16"}):
+        config = config_of({"optimizer": "adamw_offload"} | rounded, "bfloat16", processes=4)
+        sharded = estimate(config, wide_model, "bfloat16", card)
+        assert of(sharded, "optimizer") == 3 * weights, "the shards of all lie in one host memory"
+
+
+def test_a_critic_is_a_second_model_with_its_own_optimizer(wide_model):
+    card = Machine(64 * GIB, 70 * GIB, 80 * GIB)
+    for memory in ({}, {"optimizer": "adamw_offload"}, {"weights": "bfloat16"}):
+        alone, both = (
+            estimate(config_of(memory, "bfloat16", algorithm=algorithm), wide_model, "bfloat16", card)
+            for algorithm in ("grpo", "ppo")
+        )
+        assert of(both, "critic") == of(both, "weights") == of(alone, "weights")
+        assert of(both, "optimizer") == 2 * of(alone, "optimizer")
+        assert of(both, "checkpoint being written") == 2 * of(alone, "checkpoint being written")
 
 
 def test_what_does_not_fit_is_refused_with_what_helps(wide_model):

@@ -8,10 +8,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.attention.flex_attention import create_mask
 
 from tests.trainer.groups import make_group
 from tests.trainer.padded import gradients, padded_logprobs
+from trainer import attention
 from trainer.attention import flex_prefix_attention, prefix_attention, visibility
 from trainer.packing import pack_group
 from trainer.policy import Policy
@@ -211,6 +213,28 @@ def test_the_attention_of_a_pack_equals_one_masked_pass_over_the_whole_row(atten
     scores = scores.masked_fill(~masked(pack, window), float("-inf"))
     expected = (scores.softmax(-1) @ value.repeat_interleave(2, 1)).transpose(1, 2)
     assert torch.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_what_branches_joined_to_their_prompt_is_let_go_and_joined_again_going_backward(monkeypatch, window):
+    made, join = [], attention._join
+
+    def watched(parts, first):
+        found = join(parts, first)
+        made.append(StorageWeakRef(found.untyped_storage()))
+        return found
+
+    monkeypatch.setattr(attention, "_join", watched)
+    pack, gradients_of = any_pack(), {}
+    for recomputed in (False, True):
+        inputs = [x.requires_grad_() for x in heads(pack)]
+        made.clear()
+        found, _ = prefix_attention(None, *inputs, None, tree=pack.tree, sliding_window=window, recomputed=recomputed)
+        assert len(made) == 2 * len(pack.tree.lengths)
+        assert all(joined.expired() != recomputed for joined in made), "kept where the layer is computed again, only"
+        gradients_of[recomputed] = torch.autograd.grad(found.sin().sum(), inputs)
+        assert len(made) == (2 if recomputed else 4) * len(pack.tree.lengths)
+    assert all(torch.equal(*both) for both in zip(*gradients_of.values(), strict=True))
 
 
 @pytest.mark.parametrize("window", WINDOWS)
