@@ -27,8 +27,8 @@ _GIB = 2**30
 _MOMENTS = {"adamw": 8.0, "adamw_offload": 8.0, "adamw_8bit": 2.04}  # bytes a weight
 _LIBRARIES = 0.7 * _GIB  # Python, torch and transformers
 # Measured on a CPU, of what a pass holds at once: glibc's freed blocks that the next ones don't fit into. What adapters
-# keep is small and lies between large blocks that come and go.
-_HOLES, _HOLES_OF_ADAPTERS = 0.2, 0.7
+# or recomputed layers keep is small and lies between large blocks that come and go.
+_HOLES, _HOLES_OF_SMALL = 0.2, 0.7
 _RECOMPUTED = 2  # times what a layer keeps: that, and its gradients
 _GATHERED_LAYERS = 2  # of shards: the one that is computed and the next
 _WORTH_TELLING = 0.05  # share of the whole
@@ -225,7 +225,8 @@ def _of_learning(config: Config, count: "_Count", precision: str, pack: int, gpu
     logits = min(pack, HELD_ROWS) * count.vocabulary * width  # their softmax, held for a pack
     if not memory.lora:  # the gradients of the head, and of the embedding that it may be, before they are added
         logits += 2 * 4 * count.head
-    holes = 0 if gpu else (kept + logits) * (_HOLES_OF_ADAPTERS if memory.lora else _HOLES)
+    small = memory.lora or memory.gradient_checkpointing
+    holes = 0 if gpu else (kept + logits) * (_HOLES_OF_SMALL if small else _HOLES)
     reference = weights if trainer.kl_coefficient and not memory.lora else 0
     learners = 2 if ALGORITHMS[trainer.algorithm].advantage is None else 1  # a critic beside the policy
     critic = weights * (learners - 1)  # its gradients come when the policy's are gone
