@@ -4,8 +4,6 @@ TRL is given the completions through its `rollout_func`, so nobody generates, an
 gradient to the last weight. Completions are of random tokens, their lengths spread evenly from shortest to longest.
 """
 
-import contextlib
-import ctypes
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -167,9 +165,10 @@ def _make_room() -> None:
     """
     import psutil
 
+    from trainer.policy import return_freed_memory
+
     if psutil.Process().memory_info().rss > psutil.virtual_memory().total / 2:
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
+        return_freed_memory()
 
 
 def make_trl(
