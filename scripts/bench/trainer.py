@@ -5,8 +5,8 @@
 
 `update`: seconds of one update at a prompt of 220 tokens, 8 completions of 16 to 256 tokens. TRL runs as it comes; as
 it comes when vLLM samples, where it computes old logprobs by one more forward pass; tuned, without gradient
-checkpointing and with bf16 weights; and tuned in fp32, which some CPUs multiply faster, and which is ours on those.
-Both sides share a process, and the allocator's settings of trainer/policy.py.
+checkpointing, with bf16 weights and the allocator's settings of trainer/policy.py; and tuned in fp32, which some CPUs
+multiply faster, and which is ours on those. Each side has a process of its own, as it has when it is used.
 `memory`: the peak of each side in a process of its own.
 `table`: updates at prompts of 50, 1,000 and 4,000 tokens in groups of 4 and 16, against TRL as it comes.
 `step`: whole steps, ours with vLLM and the weights handed over, TRL's with the generation that it comes with, on other
@@ -35,7 +35,7 @@ from scripts.bench.curves import paired
 from scripts.bench.envs import in_fresh_process
 from scripts.bench.ratios import Ratio, compare, of_pairs, parser, write
 from scripts.bench.steps import OurSide, StepSize, make_small_model, tasks_of, trl_side
-from scripts.bench.updates import WAYS, Size, make_groups, ours, peak_gb, trls
+from scripts.bench.updates import WAYS, Size, in_own_process, make_groups, ours, peak_gb, trls
 from trainer.logs import quiet_libraries
 from trainer.run_folder import machine
 
@@ -62,9 +62,10 @@ def table_part(options: argparse.Namespace) -> list[Ratio]:
 def _updates(options: argparse.Namespace, size: Size, way: str, repeats: int, seconds: float = float("inf")) -> Ratio:
     groups = make_groups(size)
     with tempfile.TemporaryDirectory() as folder:
-        mine = ours(options.model, groups, options.pack_tokens)
-        theirs = trls(options.model, groups, folder, WAYS[way])
-        return compare(f"update, {size}", mine, theirs, f"{PEER}, {way}", "s", repeats, False, seconds)
+        our_side = partial(ours, options.model, groups, options.pack_tokens)
+        their_side = partial(trls, options.model, groups, folder, WAYS[way])
+        with in_own_process(our_side) as mine, in_own_process(their_side) as theirs:
+            return compare(f"update, {size}", mine, theirs, f"{PEER}, {way}", "s", repeats, False, seconds)
 
 
 def memory_part(options: argparse.Namespace) -> list[Ratio]:

@@ -2,10 +2,14 @@
 
 TRL is given the completions through its `rollout_func`, so nobody generates, and its step is timed from the first
 gradient to the last weight. Completions are of random tokens, their lengths spread evenly from shortest to longest.
+Each side has a process of its own, so that neither lends the other its allocator's settings or leaves it holes.
 """
 
+import multiprocessing
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +22,7 @@ from envs.base import Task
 from rewards.score import Score
 from rewards.transcript import Message, Transcript
 from rollout.trajectory import Group, Trajectory
+from trainer.logs import quiet_libraries
 
 LEARNING_RATE = 1e-6
 
@@ -30,11 +35,13 @@ class Way:
         settings: of GRPOConfig, beside those that say what is learned.
         tokens_at_once: of a micro-batch, padding included: what fits a machine with 24 GB.
         as_with_vllm: compute old logprobs, as TRL does when vLLM samples, which nobody does here.
+        keeps_memory: lend it the allocator's settings of trainer/policy.py, which spare page faults.
     """
 
     settings: dict[str, Any]
     tokens_at_once: int
     as_with_vllm: bool = False
+    keeps_memory: bool = False
 
 
 _PLAIN: dict[str, Any] = {"gradient_checkpointing": False}
@@ -42,8 +49,8 @@ _HALF = {"model_init_kwargs": {"dtype": "bfloat16"}}
 WAYS = {
     "as it comes": Way({}, 16_384),
     "as it comes with vLLM": Way({}, 16_384, as_with_vllm=True),
-    "tuned": Way(_PLAIN | _HALF, 4_096),
-    "tuned, in fp32": Way(_PLAIN | {"bf16": False}, 4_096),
+    "tuned": Way(_PLAIN | _HALF, 4_096, keeps_memory=True),
+    "tuned, in fp32": Way(_PLAIN | {"bf16": False}, 4_096, keeps_memory=True),
 }
 
 
@@ -128,6 +135,10 @@ def ours(model: str, groups: Sequence[Group], pack_tokens: int) -> Callable[[], 
 
 def trls(model: str, groups: Sequence[Group], folder: str, way: Way) -> Callable[[], float]:
     """Seconds of one optimiser step of GRPOTrainer on the same groups."""
+    from trainer.policy import keep_freed_memory
+
+    if way.keeps_memory:
+        keep_freed_memory()
     members = [t for group in groups for t in group.trajectories]
     size, prompt = len(groups[0].trajectories), members[0].prompt_length
     longest = max(t.sampled_tokens for t in members)
@@ -159,16 +170,30 @@ def trls(model: str, groups: Sequence[Group], folder: str, way: Way) -> Callable
 
 
 def _make_room() -> None:
-    """Gives freed memory back, where a side kept half of the machine's: the other can't use what isn't cut to its size.
-
-    Else it stays with the process, as trainer/policy.py has it for speed.
-    """
+    """Gives freed memory back where this side keeps much of the machine's: the other, whose turn it is, needs it."""
     import psutil
 
     from trainer.policy import return_freed_memory
 
-    if psutil.Process().memory_info().rss > psutil.virtual_memory().total / 2:
+    if psutil.Process().memory_info().rss > psutil.virtual_memory().total / 4:
         return_freed_memory()
+
+
+@contextmanager
+def in_own_process(side: Callable[[], Callable[[], float]]) -> Iterator[Callable[[], float]]:
+    """What `side` makes, to be called here and measured in a process that lives as long as this block."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin, (side,)) as pool:
+        yield lambda: pool.submit(_turn).result()
+
+
+def _begin(side: Callable[[], Callable[[], float]]) -> None:
+    global _measure
+    quiet_libraries()
+    _measure = side()
+
+
+def _turn() -> float:
+    return _measure()
 
 
 def make_trl(

@@ -1,5 +1,7 @@
 """What both sides of the trainer's benchmark are given, and how what they did is compared."""
 
+import itertools
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +11,7 @@ from rollout.models import load_renderer
 from scripts.bench.curves import holm, paired
 from scripts.bench.ratios import compare
 from scripts.bench.steps import SmallLetters, StepSize, _same_ids, make_small_model, small_letters, tasks_of
-from scripts.bench.updates import Size, _given_completions, make_groups, rows_at_once
+from scripts.bench.updates import Size, _given_completions, in_own_process, make_groups, rows_at_once
 
 OPTIONS = Size(2, 3, 7, 4, 9)
 
@@ -110,3 +112,17 @@ def test_a_first_round_counts_where_it_was_so_long_that_most_of_it_was_warm(monk
     taken = []
     assert compare("x", lambda: taken.append(0) or 1.0, lambda: 2.0, "y", "s", 3).repeats == 3
     assert len(taken) == measured
+
+
+def counted_turns():
+    """A side that tells its process and how often it had its turn."""
+    turns = itertools.count(1)
+    return lambda: os.getpid() + next(turns) / 10
+
+
+def test_each_side_lives_in_a_process_of_its_own_from_its_first_turn_to_its_last():
+    with in_own_process(counted_turns) as ours, in_own_process(counted_turns) as theirs:
+        found = [(ours(), theirs()) for _ in range(3)]
+    (mine,), (other,) = ({int(turn) for turn in side} for side in zip(*found, strict=True))
+    assert len({mine, other, os.getpid()}) == 3
+    assert [round(turn % 1, 1) for turn, _ in found] == [0.1, 0.2, 0.3]
