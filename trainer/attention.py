@@ -1,7 +1,7 @@
 """Attention over a pack: every token looks at the path of the tree that leads to it, and never at another branch.
 
-Two functions for transformers' attention interface with the same result: one that goes through the stretches, by
-plain SDPA or on a CPU in bfloat16 by trainer/half_attention.py, and one of FlexAttention with a block mask for GPUs.
+Two functions for transformers' attention interface with the same result: one of plain SDPA calls, a stretch after
+the other, and one of FlexAttention with a block mask for GPUs.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from trainer.half_attention import half_attention
 from trainer.tree import Tree
 
 NAME = "postgym_prefix"
@@ -58,12 +57,7 @@ def prefix_attention(
     Returns:
         (1, T, heads, head_dim), and no weights.
     """
-    in_half = softcap is None and _in_half(query)
-    if in_half:
-        query, key, value = (x.to(torch.bfloat16) for x in (query, key, value))
-    else:
-        key, value = _for_each_head(query, key), _for_each_head(query, value)
-    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    key, value = _for_each_head(query, key), _for_each_head(query, value)
     queries, keys, values = (x.split(tree.lengths, dim=2) for x in (query, key, value))
     parts = []
     for index, q in enumerate(queries):
@@ -71,21 +65,11 @@ def prefix_attention(
         # What a stretch's first token no longer sees of its path, none of its tokens sees.
         first = max(0, before + 1 - sliding_window) if sliding_window else 0
         paths = [[x[i] for i in path] for x in (keys, values)]
-        if in_half:
-            parts.append(half_attention(q, *paths, first, scaling, sliding_window))
-            continue
         k, v = (_join(x, first) for x in paths)
         mask = _causal_mask(before - first, q.shape[2], sliding_window, q.device)
         with nullcontext() if recomputed else _joined_again({_place(k): paths[0], _place(v): paths[1]}, first):
             parts.append(_attend(q, k, v, mask, scaling, softcap))
     return torch.cat(parts, 2).transpose(1, 2), None
-
-
-def _in_half(query: Tensor) -> bool:
-    """Whether it is a CPU that computes in bfloat16."""
-    if query.device.type != "cpu":
-        return False
-    return (torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else query.dtype) == torch.bfloat16
 
 
 def _join(parts: Sequence[Tensor], first: int) -> Tensor:
@@ -136,14 +120,14 @@ def _causal_mask(before: int, rows: int, window: int | None, device: torch.devic
 
 
 def _attend(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float, softcap: float | None
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float | None, softcap: float | None
 ) -> Tensor:
     """Attention under a mask, plainly causal where it is None."""
     if softcap is None:
         return scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None, scale=scaling)
     rows = query.shape[2]
     mask = torch.ones(rows, rows, dtype=torch.bool, device=query.device).tril() if mask is None else mask
-    scores = query @ key.transpose(-1, -2) * scaling
+    scores = query @ key.transpose(-1, -2) * (query.shape[-1] ** -0.5 if scaling is None else scaling)
     scores = (softcap * torch.tanh(scores / softcap)).masked_fill(~mask, float("-inf"))
     return scores.softmax(-1, dtype=torch.float32).to(value.dtype) @ value
 
