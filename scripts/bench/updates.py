@@ -8,10 +8,10 @@ Each side has a process of its own, so that neither lends the other its allocato
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -181,19 +181,39 @@ def _make_room() -> None:
 
 @contextmanager
 def in_own_process(side: Callable[[], Callable[[], float]]) -> Iterator[Callable[[], float]]:
-    """What `side` makes, to be called here and measured in a process that lives as long as this block."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin, (side,)) as pool:
-        yield lambda: pool.submit(_turn).result()
+    """What `side` makes, to be called here and measured in a process that ends with this block, or with this process.
+
+    Raises:
+        RuntimeError: that process failed, and wrote why.
+    """
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_serve, args=(side, there))
+    process.start()
+    there.close()  # theirs alone: if they die, reading here ends
+
+    def measure() -> float:
+        try:
+            here.send(None)
+            return here.recv()
+        except (EOFError, OSError):
+            process.join()
+            raise RuntimeError(f"a side's process ended with exit code {process.exitcode}: see above") from None
+
+    try:
+        yield measure
+    finally:
+        here.close()
+        process.join()
 
 
-def _begin(side: Callable[[], Callable[[], float]]) -> None:
-    global _measure
+def _serve(side: Callable[[], Callable[[], float]], calls: Connection) -> None:
     quiet_libraries()
-    _measure = side()
-
-
-def _turn() -> float:
-    return _measure()
+    measure = side()
+    with suppress(EOFError):  # nobody is there to call any more
+        while True:
+            calls.recv()
+            calls.send(measure())
 
 
 def make_trl(

@@ -1,10 +1,16 @@
 """What both sides of the trainer's benchmark are given, and how what they did is compared."""
 
+import contextlib
 import itertools
 import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
 
 from rollout.models import load_renderer
@@ -126,3 +132,43 @@ def test_each_side_lives_in_a_process_of_its_own_from_its_first_turn_to_its_last
     (mine,), (other,) = ({int(turn) for turn in side} for side in zip(*found, strict=True))
     assert len({mine, other, os.getpid()}) == 3
     assert [round(turn % 1, 1) for turn, _ in found] == [0.1, 0.2, 0.3]
+
+
+def failing():
+    raise OSError("no room")
+
+
+def test_a_side_that_fails_is_told(capfd):
+    with in_own_process(failing) as ours, pytest.raises(RuntimeError, match="exit code 1: see above"):
+        ours()
+    assert "no room" in capfd.readouterr().err
+
+
+KILLED = """
+import os, signal
+from scripts.bench.updates import in_own_process
+from tests.scripts.test_bench_trainer import counted_turns
+
+if __name__ == "__main__":
+    with in_own_process(counted_turns) as side:
+        print(int(side()), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_no_side_outlives_a_benchmark_that_is_killed(tmp_path):
+    """They hold gigabytes."""
+    (tmp_path / "killed.py").write_text(KILLED)
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    done = subprocess.run([sys.executable, tmp_path / "killed.py"], env=environment, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    ends = time.monotonic() + 30
+    while lives(int(done.stdout)):
+        assert time.monotonic() < ends
+        time.sleep(0.1)
+
+
+def lives(pid):
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
