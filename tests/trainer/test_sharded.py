@@ -94,13 +94,25 @@ def off(found, expected):
     return float((found.double() - expected.double()).norm() / expected.double().norm().clamp_min(1e-30))
 
 
+def first_gradient(state):
+    """What AdamW's first step was made of, by its moments after one step or two; the nearer to 0 where two fit."""
+    b1, b2, steps = 0.9, 0.99, int(state["step"])  # as trainer/optimizer.py has them
+    mean, square = state["exp_avg"].double() / (1 - b1), state["exp_avg_sq"].double() / (1 - b2)
+    if steps == 1:
+        return mean
+    assert steps == 2, "mean = b1 g1 + g2 and square = b2 g1^2 + g2^2: an equation of the second degree"
+    middle, a = b1 * mean, b1**2 + b2
+    apart = (middle**2 - a * (mean**2 - square)).clamp_min(0).sqrt()
+    return (middle.abs() - apart).abs() / a
+
+
 def certain(first_round, case):
     """Where an adapter's first gradient is not almost 0, by name: there AdamW makes a whole step of its rounding."""
     _, _, weights, state = first_round
     if "adapters" not in case:
         return {}
     names = [name for name in weights if not name.startswith("critic.")]
-    gradients = {name: state[index]["exp_avg"].abs() for index, name in enumerate(names)}
+    gradients = {name: first_gradient(state[index]).abs() for index, name in enumerate(names)}
     found = {name: gradient > 1e-4 * gradient.max() for name, gradient in gradients.items() if gradient.any()}
     assert min(mask.float().mean() for mask in found.values()) > 0.9
     return found
