@@ -10,13 +10,11 @@ makes tasks of its default settings. Times are the CPU's, per core.
 
 import gc
 import importlib
-import multiprocessing
 import os
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ import psutil
 import envs
 from envs.base import Task, TextEnv
 from rewards.transcript import Message
+from scripts.bench.processes import in_fresh_process
 from scripts.bench.ratios import Ratio, compare, parser, write
 
 OVERHEAD_US, ARITHMETIC_RATE, EVERY_RATE, MEMORY_GB = 100.0, 50_000.0, 200.0, 1.0
@@ -97,12 +96,6 @@ def memory_of_episodes() -> float:
     for env in playing:
         env.close()
     return held / 1e9
-
-
-def in_fresh_process(measure: Callable[[], float]) -> float:
-    """What `measure` gives in a process that has done nothing else."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(measure).result()
 
 
 def generators(repeats: int) -> list[Ratio]:

@@ -32,10 +32,10 @@ import numpy as np
 from envs.base import Task
 from rollout.models import DEFAULT_MODEL, resolve_model
 from scripts.bench.curves import paired
-from scripts.bench.envs import in_fresh_process
+from scripts.bench.processes import in_fresh_process, in_own_process
 from scripts.bench.ratios import Ratio, compare, of_pairs, parser, write
 from scripts.bench.steps import OurSide, StepSize, make_small_model, tasks_of, trl_side
-from scripts.bench.updates import WAYS, Size, in_own_process, make_groups, ours, peak_gb, trls
+from scripts.bench.updates import WAYS, Size, make_groups, ours, peak_gb, trls
 from trainer.logs import quiet_libraries
 from trainer.run_folder import machine
 

@@ -5,13 +5,10 @@ gradient to the last weight. Completions are of random tokens, their lengths spr
 Each side has a process of its own, so that neither lends the other its allocator's settings or leaves it holes.
 """
 
-import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.connection import Connection
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +19,6 @@ from envs.base import Task
 from rewards.score import Score
 from rewards.transcript import Message, Transcript
 from rollout.trajectory import Group, Trajectory
-from trainer.logs import quiet_libraries
 
 LEARNING_RATE = 1e-6
 
@@ -109,11 +105,13 @@ def _trajectory(task: Task, prompt: np.ndarray, completion: np.ndarray, reward: 
 
 def ours(model: str, groups: Sequence[Group], pack_tokens: int) -> Callable[[], float]:
     """Seconds of one `update` on the groups."""
+    from trainer.logs import quiet_libraries
     from trainer.optimizer import make_optimizer
     from trainer.policy import Policy, faster_precision
     from trainer.trainer_config import TrainerConfig
     from trainer.update import update
 
+    quiet_libraries()
     policy = Policy(model, faster_precision())
     config = TrainerConfig(
         algorithm="dapo",
@@ -135,8 +133,10 @@ def ours(model: str, groups: Sequence[Group], pack_tokens: int) -> Callable[[], 
 
 def trls(model: str, groups: Sequence[Group], folder: str, way: Way) -> Callable[[], float]:
     """Seconds of one optimiser step of GRPOTrainer on the same groups."""
+    from trainer.logs import quiet_libraries
     from trainer.policy import keep_freed_memory
 
+    quiet_libraries()
     if way.keeps_memory:
         keep_freed_memory()
     members = [t for group in groups for t in group.trajectories]
@@ -177,43 +177,6 @@ def _make_room() -> None:
 
     if psutil.Process().memory_info().rss > psutil.virtual_memory().total / 4:
         return_freed_memory()
-
-
-@contextmanager
-def in_own_process(side: Callable[[], Callable[[], float]]) -> Iterator[Callable[[], float]]:
-    """What `side` makes, to be called here and measured in a process that ends with this block, or with this process.
-
-    Raises:
-        RuntimeError: that process failed, and wrote why.
-    """
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(side, there))
-    process.start()
-    there.close()  # theirs alone: if they die, reading here ends
-
-    def measure() -> float:
-        try:
-            here.send(None)
-            return here.recv()
-        except (EOFError, OSError):
-            process.join()
-            raise RuntimeError(f"a side's process ended with exit code {process.exitcode}: see above") from None
-
-    try:
-        yield measure
-    finally:
-        here.close()
-        process.join()
-
-
-def _serve(side: Callable[[], Callable[[], float]], calls: Connection) -> None:
-    quiet_libraries()
-    measure = side()
-    with suppress(EOFError):  # nobody is there to call any more
-        while True:
-            calls.recv()
-            calls.send(measure())
 
 
 def make_trl(

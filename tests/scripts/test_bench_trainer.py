@@ -15,9 +15,10 @@ import pytest
 
 from rollout.models import load_renderer
 from scripts.bench.curves import holm, paired
+from scripts.bench.processes import in_own_process
 from scripts.bench.ratios import compare
 from scripts.bench.steps import SmallLetters, StepSize, _same_ids, make_small_model, small_letters, tasks_of
-from scripts.bench.updates import Size, _given_completions, in_own_process, make_groups, rows_at_once
+from scripts.bench.updates import Size, _given_completions, make_groups, rows_at_once
 
 OPTIONS = Size(2, 3, 7, 4, 9)
 
@@ -146,7 +147,7 @@ def test_a_side_that_fails_is_told(capfd):
 
 KILLED = """
 import os, signal
-from scripts.bench.updates import in_own_process
+from scripts.bench.processes import in_own_process
 from tests.scripts.test_bench_trainer import counted_turns
 
 if __name__ == "__main__":
