@@ -14,6 +14,8 @@ from trainer.adam8bit import AdamW8bit
 from trainer.policy import Policy
 from trainer.trainer_config import MemoryConfig, TrainerConfig
 
+BETAS = (0.9, 0.99)  # of AdamW, whatever its moments are kept in
+
 
 def make_optimizer(policy: Policy, config: TrainerConfig) -> torch.optim.Optimizer:
     """AdamW over all weights that learn, as `trainer.memory` has it."""
@@ -26,7 +28,7 @@ def make_adamw(
     """AdamW with 8-bit moments, fp32 copies of bf16 weights, or both in host memory, where `memory` asks for it."""
     # Fused: all weights in one pass.
     kind = AdamW8bit if memory.optimizer == "adamw_8bit" else partial(torch.optim.AdamW, fused=True)
-    make = partial(kind, lr=rate, betas=(0.9, 0.99), weight_decay=weight_decay)
+    make = partial(kind, lr=rate, betas=BETAS, weight_decay=weight_decay)
     # Weights in host memory have their moments there anyway.
     offload = memory.optimizer == "adamw_offload" and any(p.device.type != "cpu" for p in parameters)
     if offload or any(p.dtype != torch.float32 for p in parameters):

@@ -2,7 +2,7 @@
 
 import multiprocessing
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing.connection import Connection
 
@@ -47,7 +47,9 @@ def _given(measure: Callable[[], float]) -> Callable[[], float]:
 
 def _serve(side: Callable[[], Callable[[], float]], calls: Connection) -> None:
     measure = side()
-    with suppress(EOFError):  # nobody is there to call any more
-        while True:
+    while True:
+        try:
             calls.recv()
-            calls.send(measure())
+        except EOFError:  # nobody is there to call any more
+            return
+        calls.send(measure())

@@ -6,7 +6,8 @@
 `update`: seconds of one update at a prompt of 220 tokens, 8 completions of 16 to 256 tokens. TRL runs as it comes; as
 it comes when vLLM samples, where it computes old logprobs by one more forward pass; tuned, without gradient
 checkpointing, with bf16 weights and the allocator's settings of trainer/policy.py; and tuned in fp32, which some CPUs
-multiply faster, and which is ours on those. Each side has a process of its own, as it has when it is used.
+multiply faster, and which is ours on those. Each side has a process of its own, as it has when it is used: neither
+lends the other its allocator's settings or leaves it holes.
 `memory`: the peak of each side in a process of its own.
 `table`: updates at prompts of 50, 1,000 and 4,000 tokens in groups of 4 and 16, against TRL as it comes.
 `step`: whole steps, ours with vLLM and the weights handed over, TRL's with the generation that it comes with, on other

@@ -2,7 +2,6 @@
 
 TRL is given the completions through its `rollout_func`, so nobody generates, and its step is timed from the first
 gradient to the last weight. Completions are of random tokens, their lengths spread evenly from shortest to longest.
-Each side has a process of its own, so that neither lends the other its allocator's settings or leaves it holes.
 """
 
 import time
@@ -19,6 +18,7 @@ from envs.base import Task
 from rewards.score import Score
 from rewards.transcript import Message, Transcript
 from rollout.trajectory import Group, Trajectory
+from trainer.logs import quiet_libraries
 
 LEARNING_RATE = 1e-6
 
@@ -105,7 +105,6 @@ def _trajectory(task: Task, prompt: np.ndarray, completion: np.ndarray, reward: 
 
 def ours(model: str, groups: Sequence[Group], pack_tokens: int) -> Callable[[], float]:
     """Seconds of one `update` on the groups."""
-    from trainer.logs import quiet_libraries
     from trainer.optimizer import make_optimizer
     from trainer.policy import Policy, faster_precision
     from trainer.trainer_config import TrainerConfig
@@ -133,7 +132,6 @@ def ours(model: str, groups: Sequence[Group], pack_tokens: int) -> Callable[[], 
 
 def trls(model: str, groups: Sequence[Group], folder: str, way: Way) -> Callable[[], float]:
     """Seconds of one optimiser step of GRPOTrainer on the same groups."""
-    from trainer.logs import quiet_libraries
     from trainer.policy import keep_freed_memory
 
     quiet_libraries()

@@ -15,7 +15,7 @@ import pytest
 
 from rollout.models import load_renderer
 from scripts.bench.curves import holm, paired
-from scripts.bench.processes import in_own_process
+from scripts.bench.processes import in_fresh_process, in_own_process
 from scripts.bench.ratios import compare
 from scripts.bench.steps import SmallLetters, StepSize, _same_ids, make_small_model, small_letters, tasks_of
 from scripts.bench.updates import Size, _given_completions, make_groups, rows_at_once
@@ -143,6 +143,16 @@ def test_a_side_that_fails_is_told(capfd):
     with in_own_process(failing) as ours, pytest.raises(RuntimeError, match="exit code 1: see above"):
         ours()
     assert "no room" in capfd.readouterr().err
+
+
+def cut_off():
+    raise EOFError("cut off")
+
+
+def test_a_measurement_that_fails_is_told_even_if_by_what_ends_the_calls(capfd):
+    with pytest.raises(RuntimeError, match="exit code 1: see above"):
+        in_fresh_process(cut_off)
+    assert "cut off" in capfd.readouterr().err
 
 
 KILLED = """

@@ -16,7 +16,7 @@ from tests.trainer.sharding import (
     started,
     work,
 )
-from trainer.optimizer import make_optimizer
+from trainer.optimizer import BETAS, make_optimizer
 from trainer.policy import Policy
 from trainer.trainer_config import TrainerConfig
 from trainer.update import update
@@ -96,7 +96,7 @@ def off(found, expected):
 
 def first_gradient(state):
     """What AdamW's first step was made of, by its moments after one step or two; the nearer to 0 where two fit."""
-    b1, b2, steps = 0.9, 0.99, int(state["step"])  # as trainer/optimizer.py has them
+    (b1, b2), steps = BETAS, int(state["step"])
     mean, square = state["exp_avg"].double() / (1 - b1), state["exp_avg_sq"].double() / (1 - b2)
     if steps == 1:
         return mean
